@@ -1,0 +1,51 @@
+"""What has to exist before Django's settings can be read: the secret key, and hosts that are always ours."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+# The platform's health checks name this host.
+DEVELOPMENT_HOSTS = ("127.0.0.1", "localhost", "[::1]", "healthcheck.railway.app")
+SHORTEST_SECRET_KEY = 32
+WEAK_SECRET_KEY = (
+    f"SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters. Leave it out to have one generated, "
+    "or make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'."
+)
+
+
+def load_secret_key(given: str, data_dir: Path, *, debug: bool, is_alone: bool) -> str:
+    """The key from the environment, else the one generated into `data_dir`.
+
+    A weak key is never used. A machine that is alone takes the generated one instead and says so; machines that share
+    a database must agree on a key, so there it raises ImproperlyConfigured.
+    """
+    if given and (debug or len(given) >= SHORTEST_SECRET_KEY):
+        return given
+    if given and not is_alone:
+        raise ImproperlyConfigured(WEAK_SECRET_KEY)
+    if given:
+        warnings.warn(f"{WEAK_SECRET_KEY} The generated key is used instead.", stacklevel=2)
+    return _generated(data_dir / "secret_key")
+
+
+def _generated(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    candidate = path.with_name(f".{path.name}.{os.getpid()}")
+    candidate.touch(mode=0o600)
+    candidate.write_text(secrets.token_urlsafe(48))
+    try:
+        # A hard link fails when another process was first, and then that key is the one.
+        path.hardlink_to(candidate)
+    except FileExistsError:
+        pass
+    finally:
+        candidate.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,362 @@
+"""Django's settings, and the only reader of the environment.
+
+Every variable is listed in docs/configuration.md and .env.example; a test keeps the three equal.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from environs import Env, validate
+
+from mediadl.bootstrap import DEVELOPMENT_HOSTS, load_secret_key
+from mediadl.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+
+def positive(value: float) -> None:
+    validate.Range(min=0, min_inclusive=False)(value)
+
+
+# --- Where things are -------------------------------------------------------------------------------------------
+DATA_DIR = Path(
+    env.str("DATA_DIR", "")
+    or env.str("STORAGE_DIR", "")
+    or env.str("RAILWAY_VOLUME_MOUNT_PATH", "")
+    or str(BASE_DIR / "data")
+).resolve()
+FILES_ROOT = DATA_DIR / "files"
+WORK_ROOT = DATA_DIR / "work"
+RUN_ROOT = DATA_DIR / "run"
+
+DEBUG = env.bool("DEBUG", default=False)
+TESTING = env.bool("MEDIADL_TESTING", default=False)
+SECRET_KEY = load_secret_key(env.str("SECRET_KEY", ""), DATA_DIR, debug=DEBUG, is_alone=not env.str("DATABASE_URL", ""))
+
+# --- Addresses --------------------------------------------------------------------------------------------------
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8080)
+PUBLIC_BASE_URL = (
+    env.str("PUBLIC_BASE_URL", "")
+    or (f"https://{domain}" if (domain := env.str("RAILWAY_PUBLIC_DOMAIN", "")) else "")
+    or f"http://127.0.0.1:{PORT}"
+).rstrip("/")
+_public = urlsplit(PUBLIC_BASE_URL)
+IS_HTTPS = _public.scheme == "https"
+ALLOWED_HOSTS = sorted({_public.hostname or "127.0.0.1", *DEVELOPMENT_HOSTS, *env.list("ALLOWED_HOSTS", [])})
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+PROXY_COUNT = env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10))
+TRUSTED_PROXY_HEADER = "X-Real-IP" if "RAILWAY_PUBLIC_DOMAIN" in os.environ else ""
+CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", [])
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "range", "x-api-key")
+CORS_EXPOSE_HEADERS = ("etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
+CORS_URLS_REGEX = r"^/api/"
+WEB_WORKERS = env.int("WEB_WORKERS", 1, validate=positive)
+WSGI_THREADS = env.int("WSGI_THREADS", 8, validate=positive)
+
+# --- What is allowed --------------------------------------------------------------------------------------------
+API_KEY = env.str("API_KEY", "")
+REQUIRE_API_KEY = env.bool("REQUIRE_API_KEY", default=True)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+SIGN_IN_LINK_HOURS = 24
+RATE_LIMIT_PER_MINUTE = env.int("RATE_LIMIT_PER_MINUTE", 60, validate=positive)
+RATE_LIMIT_PER_HOUR = env.int("RATE_LIMIT_PER_HOUR", 1000, validate=positive)
+MAX_JOBS_PER_OWNER = env.int("MAX_JOBS_PER_OWNER", 0, validate=validate.Range(min=0))
+MAX_JOBS_PER_HOST = env.int("MAX_JOBS_PER_HOST", 0, validate=validate.Range(min=0))
+MAX_QUEUED_PER_OWNER = env.int("MAX_QUEUED_PER_OWNER", 10_000, validate=positive)
+MAX_STREAMS_PER_OWNER = env.int("MAX_STREAMS_PER_OWNER", 16, validate=positive)
+ALLOWED_DOMAINS = [name.lower() for name in env.list("ALLOWED_DOMAINS", [])]
+BLOCKED_DOMAINS = [name.lower() for name in env.list("BLOCKED_DOMAINS", [])]
+EGRESS_ALLOW = env.str("EGRESS_ALLOW", "")
+EGRESS_PORTS = env.str("EGRESS_PORTS", "80,443,8080,8443")
+REQUIRE_SANDBOX = env.bool("REQUIRE_SANDBOX", default=False)
+
+# --- Work -------------------------------------------------------------------------------------------------------
+WORKERS = env.int("WORKERS", 4, validate=positive)
+PROBE_WORKERS = env.int("PROBE_WORKERS", 2, validate=positive)
+DRAIN_SECONDS = env.int("DRAIN_SECONDS", 25, validate=positive)
+NODE_NAME = env.str("NODE_NAME", "") or os.uname().nodename
+DEFAULT_TIMEOUT_SEC = env.int("DEFAULT_TIMEOUT_SEC", 1800, validate=validate.Range(min=60, max=7200))
+PROGRESS_TIMEOUT_SEC = env.int("PROGRESS_TIMEOUT_SEC", 300, validate=positive)
+MIN_SPEED_BYTES = env.int("MIN_SPEED_BYTES", 0, validate=validate.Range(min=0))
+MAX_FILE_SIZE_BYTES = env.int("MAX_FILE_SIZE_BYTES", 10 * 1024**3, validate=positive)
+MAX_PLAYLIST_ITEMS = env.int("MAX_PLAYLIST_ITEMS", 1000, validate=positive)
+MEMORY_LIMIT_BYTES = env.int("MEMORY_LIMIT_BYTES", 4 * 1024**3, validate=positive)
+FFMPEG_LOCATION = env.str("FFMPEG_LOCATION", "")
+
+# --- Keeping and deleting ---------------------------------------------------------------------------------------
+FILE_RETENTION_HOURS = env.float("FILE_RETENTION_HOURS", 1.0, validate=positive)
+JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=positive)
+STORAGE_QUOTA_BYTES = env.int("STORAGE_QUOTA_BYTES", 0, validate=validate.Range(min=0))
+STORAGE_RESERVE_BYTES = env.int("STORAGE_RESERVE_BYTES", 256 * 1024**2, validate=validate.Range(min=0))
+
+# Engine processes reach these through the environment that `manage.py up` gives its children.
+GUARD_URL = env.str("GUARD_URL", "")
+ENGINE_SOCKET = Path(env.str("ENGINE_SOCKET", "") or tempfile.gettempdir()) / "engine.sock"
+
+# --- Django -----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "corsheaders",
+    "csp",
+    "django_htmx",
+    "django_q",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "accounts",
+    "downloads",
+]
+
+MIDDLEWARE = [
+    "mediadl.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "mediadl.middleware.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "mediadl.middleware.DatabaseAwayMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.RateLimitHeadersMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "mediadl.urls"
+WSGI_APPLICATION = "mediadl.wsgi.application"
+ASGI_APPLICATION = "mediadl.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "downloads.web.context.product",
+            ],
+        },
+    },
+]
+
+# --- Database ---------------------------------------------------------------------------------------------------
+# IMMEDIATE is the switch that matters: WAL alone still answers "database is locked" when two transactions that
+# began as readers both want to write.
+SQLITE_OPTIONS: dict[str, Any] = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; "
+        "PRAGMA journal_size_limit=27103364; PRAGMA cache_size=2000;"
+    ),
+}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'mediadl.sqlite3'}"),
+}
+IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+if IS_SQLITE:
+    DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), **SQLITE_OPTIONS}
+    DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir()) / f"mediadl-test-{os.getpid()}.sqlite3"}
+else:
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 3, **DATABASES["default"].get("OPTIONS", {})}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache and queue --------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", "")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    ),
+}
+SILENCED_SYSTEM_CHECKS = [
+    # Forms are limited through the exact bucket in the database; django-ratelimit only acts where the cache is Redis.
+    "django_ratelimit.E003",
+    "django_ratelimit.W001",
+]
+
+# django-q2 is a bell and a process pool, never the record: docs/adr/0001.
+Q_CLUSTER: dict[str, Any] = {
+    "name": "control",
+    "broker_class": "downloads.broker.RedisBroker" if REDIS_URL else "downloads.broker.OrmBroker",
+    "orm": "default",
+    "redis": REDIS_URL,
+    "cache": "default",
+    "workers": 1,
+    "queue_limit": 1,
+    "timeout": 60,
+    "retry": 90,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "recycle": 500,
+    "poll": 1.0 if IS_SQLITE else 0.2,
+    "bulk": 1,
+    "catch_up": False,
+    "scheduler": False,
+    "guard_cycle": 1.0,
+    "log_level": "WARNING",
+    "daemonize_workers": True,
+    "ALT_CLUSTERS": {
+        "download": {"workers": WORKERS, "queue_limit": 1},
+        "probe": {"workers": PROBE_WORKERS, "queue_limit": 1},
+    },
+}
+
+# --- Accounts ---------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "accounts:sign_in"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# A wrong password locks only this name from this address, so that nobody can lock the owner out from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "accounts.addresses.client_ip"
+AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True
+
+# --- Security ---------------------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "worker-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/health(/live|/ready)?$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
+CSRF_FAILURE_VIEW = "downloads.web.errors.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 300
+
+# --- API --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiKeyAuthentication",
+        "accounts.authentication.SessionAuthentication",
+        "accounts.authentication.AnonymousPrincipalAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.ReadThrottle", "accounts.limits.SubmitThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["downloads.api.strict.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "downloads.api.problem.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": PROXY_COUNT,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "mediadl",
+    "DESCRIPTION": "A self-hosted media downloader: submit a URL, follow the job, fetch the file.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "downloads.api.schema.add_problem_responses",
+    ],
+}
+
+# --- Layers over WSGI (mediadl/asgi) ----------------------------------------------------------------------------
+EVENT_SOURCE = "downloads.events.Source"
+FILE_SENT_CALLBACK = "downloads.files.sent"
+X_ACCEL_PASSTHROUGH = env.bool("X_ACCEL_PASSTHROUGH", default=False)
+
+# --- Everything else --------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG or TESTING
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        ),
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG or TESTING
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MANIFEST_STRICT = False
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"]))
+LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)

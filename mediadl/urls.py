@@ -1,0 +1,18 @@
+"""Where every address leads."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("downloads.web.urls")),
+    path("accounts/", include("accounts.urls")),
+    path("admin/", admin.site.urls),
+    path("api/", include("downloads.api.urls")),
+]
+
+handler400 = "downloads.web.errors.bad_request"
+handler403 = "downloads.web.errors.permission_denied"
+handler404 = "downloads.web.errors.not_found"
+handler500 = "downloads.web.errors.server_error"
