@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.origin import Origin
+from tests.origin import media_directory as made_media
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[Origin]:
+    """One for the session: tests that read its log look at paths of their own, or clear it first."""
+    with Origin() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def media_dir() -> Path:
+    """Real media files, to read only: clip.mp4, audio.mp3, hls/..., as the origin serves them."""
+    return made_media()
