@@ -1,0 +1,78 @@
+"""Wake-ups: django-q2 tasks that say *look at the table*, and datagrams that say *look now*.
+
+A ring is a row of django-q2's queue, committed with the change that caused it. A knock is a datagram on this machine
+that spares the listener its polling interval. Both may be lost, doubled or late: the job's row is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import uuid
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django_q.tasks import async_task
+
+CONTROL = "control"
+DOWNLOAD = "download"
+PROBE = "probe"
+
+# By dotted path, so that the web process imports neither the tasks nor the engine.
+TASKS = {
+    CONTROL: "downloads.tasks.sweep",
+    DOWNLOAD: "downloads.tasks.run_downloads",
+    PROBE: "downloads.tasks.run_probes",
+}
+
+
+def ring(queue: str) -> None:
+    """Wakes a worker of `queue`, once the surrounding transaction has committed."""
+    if settings.REDIS_URL:
+        # The list in Redis knows no transaction; a crash before this line is made good by the next pump.
+        transaction.on_commit(partial(async_task, TASKS[queue], cluster=queue), robust=True)
+        return
+    async_task(TASKS[queue], cluster=queue)
+    knock_when_committed(queue)
+
+
+def attempt(job_id: uuid.UUID) -> str:
+    """The name on which the attempt at a job listens for knocks."""
+    return f"attempt-{job_id}"
+
+
+def knock_when_committed(name: str) -> None:
+    transaction.on_commit(partial(knock, name), robust=True)
+
+
+def knock(name: str) -> None:
+    """Never blocks and never fails: nobody may be listening."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(b"!", _address(name))
+
+
+def listen(name: str) -> socket.socket | None:
+    """A socket that becomes readable on a knock; None when another process of this machine listens already."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.setblocking(False)
+    try:
+        listener.bind(_address(name))
+    except OSError:
+        listener.close()
+        return None
+    return listener
+
+
+def drain(listener: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while listener.recv(16):
+            pass
+
+
+def _address(name: str) -> bytes:
+    # In the abstract namespace: no file to clean up, no limit on the length of DATA_DIR.
+    here = hashlib.sha256(str(settings.DATA_DIR).encode()).hexdigest()[:16]
+    return f"\0mediadl-{here}-{name}".encode()

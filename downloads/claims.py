@@ -1,0 +1,84 @@
+"""Which job a free worker slot takes next: eligible, under its caps, by priority, then fair share, then age."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.db.models import Case, F, IntegerField, Value, When
+from django.db.models.functions import Coalesce
+
+from downloads.models import Job, TransitionError
+
+# Any constant will do, as long as nothing else uses it.
+CLAIM_LOCK = 0x6D64_6C31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What runs now, by owner and by host."""
+
+    owners: Counter[Any]
+    hosts: Counter[str]
+
+    @classmethod
+    def now(cls) -> Load:
+        rows = list(Job.objects.running().values_list("owner_id", "host"))
+        return cls(owners=Counter(owner for owner, _ in rows), hosts=Counter(host for _, host in rows))
+
+    def full_hosts(self) -> list[str]:
+        cap = settings.MAX_JOBS_PER_HOST
+        return [host for host, count in self.hosts.items() if cap and count >= cap]
+
+
+def claim(worker: str) -> Job | None:
+    """The next job, started under a new lease in the name of `worker`; None when nothing may start now.
+
+    One short transaction. Claims of a cluster come one after the other, so that caps are strict.
+    """
+    with transaction.atomic():
+        _one_at_a_time()
+        load = Load.now()
+        for job in _candidates(load):
+            try:
+                job.start(worker)
+            except TransitionError:
+                continue
+            return job
+    return None
+
+
+def _one_at_a_time() -> None:
+    # SQLite needs nothing: its transactions begin IMMEDIATE.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+
+
+def _candidates(load: Load) -> Iterable[Job]:
+    """The first job of each owner who may start one more, best first."""
+    jobs = Job.objects.eligible()
+    if full := load.full_hosts():
+        jobs = jobs.exclude(host__in=full)
+    first = [job_id for owner, job_id in jobs.first_of_each_owner(_owners_with_room(load)) if job_id]
+    rows = Job.objects.filter(pk__in=first)
+    return sorted(rows, key=lambda job: (-job.priority, load.owners[job.owner_id], job.id))
+
+
+def _owners_with_room(load: Load) -> Any:
+    busy = [owner for owner, count in load.owners.items() if count]
+    owners = get_user_model()._default_manager.all()
+    if not busy:
+        return owners
+    running = Case(
+        *(When(pk=owner, then=Value(count)) for owner, count in load.owners.items()),
+        default=Value(0),
+        output_field=IntegerField(),
+    )
+    cap = Coalesce(F("max_concurrent_jobs"), Value(settings.MAX_JOBS_PER_OWNER))
+    return owners.annotate(running=running, cap=cap).exclude(cap__gt=0, running__gte=F("cap"))

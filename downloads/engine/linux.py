@@ -1,0 +1,62 @@
+"""The few kernel calls that Python has no name for. Each raises OSError with the kernel's errno."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+
+# A 32-bit Python on a 64-bit kernel has other call numbers.
+MACHINE = platform.machine() if struct.calcsize("P") == 8 else "unknown"  # noqa: PLR2004
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAPSET = {"x86_64": 126, "aarch64": 91}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
+_libc.syscall.restype = ctypes.c_long
+
+
+def prctl(option: int, value: int) -> int:
+    return _checked(_libc.prctl(option, value, 0, 0, 0))
+
+
+def syscall(number: int, *arguments: int) -> int:
+    """Arguments are integers; a pointer is its address, and its buffer must outlive the call."""
+    return _checked(_libc.syscall(*map(ctypes.c_long, (number, *arguments))))
+
+
+def set_parent_death_signal(number: int) -> None:
+    """Follows the parent's *thread* that forked us, not the whole process: start long-lived children from main threads."""
+    prctl(_PR_SET_PDEATHSIG, number)
+
+
+def adopt_orphans() -> None:
+    """Descendants whose parent dies become children of this process."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def forbid_new_privileges() -> None:
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep_capabilities(keep: int) -> None:
+    """Drop all capabilities but those of the mask, for good once no new privileges are allowed."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
+    current = ctypes.create_string_buffer(24)
+    syscall(_CAPSET[MACHINE] - 1, ctypes.addressof(header), ctypes.addressof(current))
+    low, high = (struct.unpack_from("=I", current, offset)[0] & mask for offset, mask in ((4, keep), (16, keep >> 32)))
+    data = ctypes.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
+    syscall(_CAPSET[MACHINE], ctypes.addressof(header), ctypes.addressof(data))
+
+
+def _checked(result: int) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

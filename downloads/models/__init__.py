@@ -1,0 +1,33 @@
+"""The domain's rows: fields, constraints, verbs and selections."""
+
+from downloads.models.event import JobEvent, JobLog
+from downloads.models.file import Kind, MediaFile
+from downloads.models.job import Job
+from downloads.models.node import Node
+from downloads.models.statuses import (
+    FINISHED,
+    LEGAL_MOVES,
+    UNFINISHED,
+    LeaseLostError,
+    Priority,
+    Stage,
+    Status,
+    TransitionError,
+)
+
+__all__ = [
+    "FINISHED",
+    "LEGAL_MOVES",
+    "UNFINISHED",
+    "Job",
+    "JobEvent",
+    "JobLog",
+    "Kind",
+    "LeaseLostError",
+    "MediaFile",
+    "Node",
+    "Priority",
+    "Stage",
+    "Status",
+    "TransitionError",
+]

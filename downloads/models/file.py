@@ -1,0 +1,83 @@
+"""A published file: one row for each file below the media root, and the other way round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Kind(models.TextChoices):
+    MEDIA = "media", "Media"
+    SUBTITLE = "subtitle", "Subtitle"
+    THUMBNAIL = "thumbnail", "Thumbnail"
+    INFO_JSON = "info_json", "Info JSON"
+
+
+class MediaFileQuerySet(models.QuerySet["MediaFile"]):
+    def owned_by(self, owner: User) -> MediaFileQuerySet:
+        return self.filter(job__owner=owner)
+
+    def stored(self) -> MediaFileQuerySet:
+        return self.filter(deleted_at__isnull=True)
+
+    def mark_deleted(self) -> int:
+        """The bytes are to go; the rows stay, so that a late request is told that the file expired."""
+        return self.stored().update(deleted_at=Now())
+
+
+class MediaFile(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey("downloads.Job", on_delete=models.CASCADE, related_name="files")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    is_main = models.BooleanField(default=False)
+    # Made of ids that we generate; never shown, never taken from a request.
+    storage_key = models.CharField(max_length=200, unique=True)
+    # The name shown and downloaded, safe on every file system.
+    filename = models.CharField(max_length=255)
+    mime_type = models.CharField(max_length=100)
+    size_bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    format = models.CharField(max_length=200, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    duration = models.FloatField(null=True, blank=True)
+    vcodec = models.CharField(max_length=64, blank=True)
+    acodec = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=35, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MediaFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_main", "id"]
+        constraints = [
+            models.CheckConstraint(
+                name="media_file_size_not_negative",
+                condition=Q(size_bytes__gte=0),
+                violation_error_message="A file has no negative size.",
+            ),
+            models.UniqueConstraint(
+                name="media_file_one_main_per_job",
+                fields=["job"],
+                condition=Q(is_main=True),
+                violation_error_message="A job has one main file.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+    @property
+    def etag(self) -> str:
+        """The same on every node, since it comes from the content."""
+        return f'"{self.sha256[:32]}"'
+
+

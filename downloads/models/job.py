@@ -1,0 +1,328 @@
+"""The job: one URL asked for by one owner. Its row is the record; every change of status is a verb of this module.
+
+A verb is one conditional UPDATE and one `JobEvent`, in one transaction. An attempt acts under a lease: whoever holds
+another lease, or none, changes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from downloads import bell
+from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.models.event import JobEvent
+from downloads.models.jobs import JobQuerySet
+from downloads.models.statuses import (
+    FINISHED,
+    UNFINISHED,
+    LeaseLostError,
+    Priority,
+    Stage,
+    Status,
+    TransitionError,
+)
+
+LEASE = timedelta(seconds=20)
+RETRY_BASE = timedelta(seconds=10)
+RETRY_CAP = timedelta(minutes=15)
+MAX_FAILURES = 5
+MAX_CRASHES = 3
+MAX_LOSSES = 10
+MAX_SNOOZES = 40
+MAX_SNOOZE = timedelta(hours=1)
+
+# An origin or a disk that asks for patience is not a failed attempt.
+SNOOZING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
+
+
+def retry_delay(failures: int) -> timedelta:
+    """Full jitter below an exponential ceiling, so that failed jobs do not come back as one wave."""
+    ceiling = min(RETRY_CAP, RETRY_BASE * 2 ** max(0, failures - 1))
+    return ceiling * random.random()  # noqa: S311 - spreading load needs no secret
+
+
+def default_retention() -> timedelta:
+    return timedelta(hours=settings.FILE_RETENTION_HOURS)
+
+
+class Job(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs", db_index=False)
+    api_key = models.ForeignKey("accounts.ApiKey", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    url = models.TextField()
+    host = models.CharField(max_length=255)
+    options = models.JSONField(default=dict)
+    priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    client_reference = models.CharField(max_length=200, blank=True)
+    tags = models.JSONField(default=list)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    stage = models.CharField(max_length=16, choices=Stage.choices, blank=True)
+    # When a queued job may start: asked for by the requester, or set by a retry.
+    eligible_at = models.DateTimeField(default=timezone.now)
+    # Numbers every run and is never reused: published files lie below it.
+    attempt = models.PositiveIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    losses = models.PositiveSmallIntegerField(default=0)
+    snoozes = models.PositiveSmallIntegerField(default=0)
+
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # "node/pid/start time" of the worker process that holds the lease.
+    worker = models.CharField(max_length=300, blank=True)
+
+    progress_percent = models.FloatField(default=0)
+    downloaded_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(null=True, blank=True)
+    speed = models.FloatField(null=True, blank=True)
+    eta = models.FloatField(null=True, blank=True)
+    # Grows with every change, so that an ETag costs no serialisation.
+    version = models.PositiveBigIntegerField(default=1)
+
+    title = models.TextField(blank=True)
+    duration = models.FloatField(null=True, blank=True)
+    format = models.TextField(blank=True)
+    metadata = models.JSONField(default=dict)
+    ytdlp_version = models.CharField(max_length=32, blank=True)
+
+    error_code = models.CharField(max_length=32, blank=True)
+    error_message = models.TextField(blank=True)
+
+    retention = models.DurationField(default=default_retention)
+    is_kept = models.BooleanField(default=False)
+    # When the files go; set on completion, None while kept.
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="job_status_is_known",
+                condition=Q(status__in=Status.values),
+                violation_error_message="A job has one of the known statuses.",
+            ),
+            models.CheckConstraint(
+                name="job_finished_at_iff_finished",
+                condition=Q(status__in=FINISHED, finished_at__isnull=False)
+                | (~Q(status__in=FINISHED) & Q(finished_at__isnull=True)),
+                violation_error_message="A job has finished_at exactly when it has finished.",
+            ),
+            models.CheckConstraint(
+                name="job_lease_iff_running",
+                condition=Q(status=Status.RUNNING, lease__isnull=False, lease_expires_at__isnull=False)
+                | (~Q(status=Status.RUNNING) & Q(lease__isnull=True, lease_expires_at__isnull=True)),
+                violation_error_message="A job has a lease exactly while it runs.",
+            ),
+            models.CheckConstraint(
+                name="job_failed_has_code",
+                condition=~Q(status=Status.FAILED) | ~Q(error_code=""),
+                violation_error_message="A failed job says why.",
+            ),
+            models.CheckConstraint(
+                name="job_progress_in_bounds",
+                condition=Q(progress_percent__gte=0, progress_percent__lte=100, downloaded_bytes__gte=0)
+                & (Q(total_bytes__isnull=True) | Q(total_bytes__gte=0)),
+                violation_error_message="Progress is between 0 and 100, and sizes are not negative.",
+            ),
+            models.UniqueConstraint(
+                name="job_one_holder_per_lease", fields=["lease"], violation_error_message="A lease belongs to one job."
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="job_library"),
+            models.Index(fields=["owner", "status", "-id"], name="job_library_by_status"),
+            models.Index(
+                F("owner"), F("priority").desc(), F("id"), name="job_claim", condition=Q(status=Status.QUEUED)
+            ),
+            # Progress and leases are left out of every index, so that a heartbeat stays a heap-only update.
+            models.Index(fields=["id"], name="job_running", condition=Q(status=Status.RUNNING)),
+            models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
+            models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    # --- What it is -------------------------------------------------------------------------------------------
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def is_waiting_for_retry(self) -> bool:
+        return self.status == Status.QUEUED and bool(self.error_code)
+
+    # --- Asked for by people ----------------------------------------------------------------------------------
+
+    @classmethod
+    def submit(cls, **fields: Any) -> Job:
+        """A queued job, its first event and its wake-up, which commit together or not at all."""
+        with transaction.atomic():
+            job = cls.objects.create(**fields)
+            JobEvent.objects.append(job, "queued")
+            bell.ring(bell.DOWNLOAD)
+        return job
+
+    def cancel(self) -> None:
+        """Takes effect at once, also on a running job: its attempt loses the lease and is killed."""
+        self._move("cancelled", UNFINISHED, _ended(Status.CANCELLED))
+        bell.knock_when_committed(bell.attempt(self.pk))
+
+    def pause(self) -> None:
+        """Partial files stay, so that `resume` goes on where the attempt was stopped."""
+        self._move("paused", (Status.QUEUED, Status.RUNNING), _idle() | {"status": Status.PAUSED})
+        bell.knock_when_committed(bell.attempt(self.pk))
+
+    def resume(self) -> None:
+        self._enqueue("queued", (Status.PAUSED,), {})
+
+    def retry(self) -> None:
+        """A fresh start after a failure or a cancel: counters and progress begin again, the attempt number goes on."""
+        fresh = dict.fromkeys(("failures", "crashes", "losses", "snoozes", "progress_percent", "downloaded_bytes"), 0)
+        cleared = {"finished_at": None, "total_bytes": None, "error_code": "", "error_message": ""}
+        self._enqueue("queued", (Status.FAILED, Status.CANCELLED), fresh | cleared)
+
+    def keep(self, retention: timedelta | None = None) -> None:
+        """Never deletes the files (None), or deletes them `retention` from now."""
+        expires_at = None if retention is None else Now() + retention
+        self._move("kept", (Status.COMPLETED,), {"is_kept": retention is None, "expires_at": expires_at})
+
+    # --- Done by an attempt, under its lease --------------------------------------------------------------------
+
+    def start(self, worker: str) -> None:
+        """Takes the job for one attempt. Raises TransitionError when another worker was first."""
+        changes = {
+            "status": Status.RUNNING,
+            "stage": Stage.EXTRACTING,
+            "attempt": F("attempt") + 1,
+            "lease": uuid.uuid4(),
+            "lease_expires_at": Now() + LEASE,
+            "worker": worker,
+            "started_at": Coalesce("started_at", Now()),
+            "error_code": "",
+            "error_message": "",
+        }
+        self._move("started", (Status.QUEUED,), changes)
+
+    def renew(self, **progress: Any) -> None:
+        """Extends the lease and records progress. Raises LeaseLostError when the job is no longer this attempt's."""
+        renewed = {"version": F("version") + 1, "updated_at": Now(), "lease_expires_at": Now() + LEASE}
+        if not Job.objects.held_by_attempt(self).update(**renewed, **progress):
+            raise LeaseLostError("renew", "no longer held by this attempt")
+
+    def enter(self, stage: Stage, **progress: Any) -> None:
+        with transaction.atomic():
+            self.renew(stage=stage, **progress)
+            JobEvent.objects.append(self, "stage", stage=stage)
+
+    def complete(self, **facts: Any) -> None:
+        """The last step of publishing; the caller inserts the file rows in the same transaction."""
+        expires_at = None if self.is_kept else Now() + self.retention
+        changes = {"progress_percent": 100, "error_code": "", "error_message": "", "expires_at": expires_at}
+        self._move("completed", (Status.RUNNING,), _ended(Status.COMPLETED) | changes | facts, is_fenced=True)
+
+    def fail(self, error: JobError) -> None:
+        """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
+        if error.code in SNOOZING:
+            self._try_again(error, "snoozes", MAX_SNOOZES, _patience(error, self.snoozes))
+        elif ERRORS[error.code].is_retryable:
+            self._try_again(error, "failures", MAX_FAILURES, retry_delay(self.failures + 1))
+        else:
+            self._give_up(error)
+
+    def crash(self, message: str) -> None:
+        """The child ended without a word: it may come back, but a job that keeps killing its child is poison."""
+        if self.crashes + 1 >= MAX_CRASHES:
+            self._give_up(JobError(ErrorCode.POISONED, message))
+        else:
+            error = JobError(ErrorCode.INTERNAL_ERROR, message)
+            self._try_again(error, "crashes", MAX_CRASHES, retry_delay(self.crashes + 1))
+
+    def hand_back(self) -> None:
+        """The worker is stopping: the job is queued again and the attempt is not charged."""
+        self._enqueue("queued", (Status.RUNNING,), {}, is_fenced=True)
+
+    def lose(self) -> None:
+        """The worker that held the lease is gone: no fault of the job, so another worker takes it at once."""
+        error = JobError(ErrorCode.WORKER_LOST, "The worker that ran this job disappeared.")
+        self._try_again(error, "losses", MAX_LOSSES, timedelta(0), event="lost")
+
+    # --- How ----------------------------------------------------------------------------------------------------
+
+    def _give_up(self, error: JobError) -> None:
+        self._move("failed", (Status.RUNNING,), _ended(Status.FAILED) | _said(error), is_fenced=True)
+
+    def _try_again(
+        self, error: JobError, counter: str, limit: int, delay: timedelta, *, event: str = "retrying"
+    ) -> None:
+        if getattr(self, counter) + 1 >= limit:
+            self._give_up(error)
+        else:
+            changes = _said(error) | {counter: F(counter) + 1}
+            self._enqueue(event, (Status.RUNNING,), changes, delay=delay, is_fenced=True)
+
+    def _enqueue(
+        self,
+        event: str,
+        allowed: Collection[Status],
+        changes: dict[str, Any],
+        *,
+        delay: timedelta = timedelta(0),
+        is_fenced: bool = False,
+    ) -> None:
+        queued = {"status": Status.QUEUED, "eligible_at": Now() + delay}
+        with transaction.atomic():
+            self._move(event, allowed, _idle() | queued | changes, is_fenced=is_fenced)
+            bell.ring(bell.DOWNLOAD)
+
+    def _move(
+        self, event: str, allowed: Collection[Status], changes: dict[str, Any], *, is_fenced: bool = False
+    ) -> None:
+        """One conditional UPDATE; `is_fenced` lets only the attempt make the move that this row was read by."""
+        rows = Job.objects.held_by_attempt(self) if is_fenced else Job.objects.filter(pk=self.pk)
+        with transaction.atomic():
+            changed = rows.filter(status__in=allowed).update(version=F("version") + 1, updated_at=Now(), **changes)
+            if not changed:
+                status = Job.objects.filter(pk=self.pk).values_list("status", flat=True).first() or "deleted"
+                raise (LeaseLostError if is_fenced else TransitionError)(event, status)
+            self.refresh_from_db()
+            JobEvent.objects.append(self, event)
+
+
+def _idle() -> dict[str, Any]:
+    return {"stage": "", "lease": None, "lease_expires_at": None, "worker": "", "speed": None, "eta": None}
+
+
+def _ended(status: Status) -> dict[str, Any]:
+    return _idle() | {"status": status, "finished_at": Now()}
+
+
+def _said(error: JobError) -> dict[str, Any]:
+    return {"error_code": error.code, "error_message": error.message[:2000]}
+
+
+def _patience(error: JobError, snoozes: int) -> timedelta:
+    """What the origin asked for (an hour at most), else a growing pause."""
+    if error.retry_after:
+        return min(timedelta(seconds=error.retry_after), MAX_SNOOZE)
+    return RETRY_BASE + retry_delay(snoozes + 1)

@@ -1,0 +1,75 @@
+"""Which jobs: chainable selections. Moments default to the database's own clock, which all nodes share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from downloads.models.statuses import FINISHED, UNFINISHED, Status
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from downloads.models.job import Job
+
+Moment = datetime | Combinable
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def owned_by(self, owner: User) -> JobQuerySet:
+        return self.filter(owner=owner)
+
+    def unfinished(self) -> JobQuerySet:
+        return self.filter(status__in=UNFINISHED)
+
+    def finished(self) -> JobQuerySet:
+        return self.filter(status__in=FINISHED)
+
+    def running(self) -> JobQuerySet:
+        return self.filter(status=Status.RUNNING)
+
+    def queued(self) -> JobQuerySet:
+        return self.filter(status=Status.QUEUED)
+
+    def eligible(self, at: Moment | None = None) -> JobQuerySet:
+        return self.queued().filter(eligible_at__lte=at or Now())
+
+    def stalled(self, at: Moment | None = None) -> JobQuerySet:
+        """Running under a lease that has lapsed: the worker is gone or cut off."""
+        return self.running().filter(lease_expires_at__lt=at or Now())
+
+    def expired(self, at: Moment | None = None) -> JobQuerySet:
+        return self.filter(status=Status.COMPLETED, expires_at__lte=at or Now())
+
+    def held_by_attempt(self, job: Job) -> JobQuerySet:
+        """The row of `job`, as long as the attempt that read it still holds the lease."""
+        return self.filter(pk=job.pk, lease=job.lease, attempt=job.attempt, status=Status.RUNNING)
+
+    def on_node(self, node: str) -> JobQuerySet:
+        return self.running().filter(worker__startswith=f"{node}/")
+
+    def ahead_of(self, job: Job) -> JobQuerySet:
+        """Queued jobs of the same owner that will start before `job`."""
+        earlier = Q(priority__gt=job.priority) | Q(priority=job.priority, id__lt=job.id)
+        return self.queued().filter(earlier, owner=job.owner_id)
+
+    def matching(self, text: str) -> JobQuerySet:
+        return self.filter(Q(title__icontains=text) | Q(url__icontains=text) | Q(client_reference=text))
+
+    def count_by_status(self) -> dict[str, int]:
+        rows = self.order_by().values_list("status").annotate(Count("id"))
+        return dict.fromkeys(Status.values, 0) | dict(rows)
+
+    def stored_bytes(self) -> int:
+        live = Q(files__deleted_at__isnull=True)
+        return self.aggregate(total=Sum("files__size_bytes", filter=live, default=0))["total"] or 0
+
+    def first_of_each_owner(self, owners: models.QuerySet[Any]) -> list[tuple[Any, Any]]:
+        """(owner id, job id) of the job that each owner would start next: one index probe an owner."""
+        following = self.filter(owner=OuterRef("pk")).order_by("-priority", "id").values("id")[:1]
+        rows = owners.annotate(following=Subquery(following)).filter(following__isnull=False)
+        return list(rows.values_list("pk", "following"))
