@@ -16,7 +16,8 @@ the items' path prefixed by `?prefix=/slow/1000`):
     /page/video-tag  /page/og-video  /page/subtitles (`?languages=en,de`)
     /page/two/1 and /page/two/2 (one title, different bytes)  /page/playlist  /rss.xml
 
-Streams (their query is handed on to each segment, which waits for `?latency_ms=`; so does any media file):
+Streams (manifests hand their query and prefix on and ignore them, so that `?latency_ms=50`, which delays any
+answer, and /slow, /cut, ... meet each segment):
 
     /hls/plain/master.m3u8 (320x180 and 160x90)  /hls/aes/index.m3u8  /hls/fmp4/index.m3u8
     /hls/many/index.m3u8 (100 segments of 0.2 s)  /hls/subs/master.m3u8 (subtitles in en and de)
@@ -28,8 +29,8 @@ Hostile: /gzipbomb (100 MB behind 100 kB)  /html-as.mp4  /svg-as.mp4
 Behaviours, as prefixes of any path, also of each other (/chunked/slow/1000/clip.mp4):
 
     /slow/BYTES_PER_SECOND/...
-    /cut/PERCENT/...            closes at that share of the full body; who resumes from there gets the rest
-    /cutonce/TOKEN/PERCENT/...  only until it has cut once a client that was still reading
+    /cut/PERCENT/...            closes at that share of the body; who resumes by Range gets all the rest
+    /cutonce/TOKEN/PERCENT/...  once for that token (not by an extractor that looks at the head and leaves)
     /stall/PERCENT/...          goes silent there, until the client leaves or 60 s are over; a resume stalls too
     /status/CODE/...            `?retry_after=` sets the header
     /flaky/TOKEN/N/CODE/...     the first N requests get the code
@@ -50,9 +51,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote
 
+from tests.origin.content import Request
 from tests.origin.log import LoggedRequest
 from tests.origin.media import media_directory
-from tests.origin.routes import Request
 from tests.origin.server import OriginServer
 
 __all__ = ["LoggedRequest", "Origin", "media_directory"]
@@ -98,8 +99,8 @@ class Origin:
 
     def _chunks(self, path: str) -> Iterator[memoryview]:
         plain, _, query = path.partition("?")
-        request = Request(method="GET", path=unquote(plain), query=query, base_url=self.url("/"))
-        body = self._server.routes.answer(request).resource.body
+        request = Request(path=unquote(plain), query=query, base_url=self.url("/"))
+        body = self._server.answer(request).resource.body
         return body.chunks(0, body.size)
 
     def body(self, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a route answers with, apart from how it is delivered: bodies, their types and validators."""
+"""What is asked for, and what a route answers with, apart from how that is delivered."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import random
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Protocol
+from urllib.parse import parse_qs, urljoin
 
 CONTENT_TYPES = {
     ".mp4": "video/mp4",
@@ -89,25 +91,43 @@ def _padding() -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    path: str
+    query: str
+    base_url: str
+    cookie: str = ""
+
+    def param(self, name: str, default: str = "") -> str:
+        return parse_qs(self.query, keep_blank_values=True).get(name, [default])[0]
+
+    def number(self, name: str, default: int) -> int:
+        return int(self.param(name, str(default)))
+
+    def absolute(self, path: str) -> str:
+        return urljoin(self.base_url, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     body: Body
     content_type: str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    # Playlists and pages pass `latency_ms` on to what they refer to and answer at once themselves.
-    is_text: bool = False
+
+    @property
+    def is_manifest(self) -> bool:
+        return self.content_type in {CONTENT_TYPES[".m3u8"], CONTENT_TYPES[".mpd"]}
 
 
 def text(
     content: str, content_type: str = HTML, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Resource:
-    return Resource(
-        body=BytesBody(content.encode()),
-        content_type=content_type,
-        status=status,
-        headers=headers or {},
-        is_text=True,
-    )  # fmt: skip
+    body = BytesBody(content.encode())
+    return Resource(body=body, content_type=content_type, status=status, headers=headers or {})
+
+
+def redirect(location: str, code: int = HTTPStatus.FOUND) -> Resource:
+    return text("Elsewhere", status=code, headers={"Location": location})
 
 
 def blob(data: bytes, name: str) -> Resource:

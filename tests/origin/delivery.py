@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -25,14 +26,13 @@ class Delivery:
     def break_at(self, start: int, size: int) -> int | None:
         """The offset at which a response that starts at `start` breaks off, None when it runs through.
 
-        A cut lies behind a client that resumed from it. A stall lets nobody past.
+        A client that resumes is not cut again. A stall lets nobody past.
         """
         if self.break_percent is None:
             return None
         position = size * self.break_percent // 100
-        if start < position or start == 0 or (self.break_kind == "stall" and start == position):
-            return position
-        return None
+        is_met = start <= position if self.break_kind == "stall" else start == 0
+        return position if is_met else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +43,16 @@ class Answer:
     @property
     def is_partial_allowed(self) -> bool:
         return self.delivery.accepts_ranges and self.resource.status == HTTPStatus.OK
+
+
+def requested_span(wanted: str, size: int) -> tuple[int, int] | None:
+    """Start and stop of a single byte range; None for the whole; an empty span when it cannot be satisfied."""
+    found = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", wanted.strip())
+    first, last = found.groups() if found else ("", "")
+    if not first and not last:
+        return None
+    if not first:
+        return (max(0, size - int(last)), size) if int(last) else (size, size)
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, size) if last else size

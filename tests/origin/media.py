@@ -19,42 +19,58 @@ AES_KEY = bytes(range(16))
 MANY_SEGMENTS = 100
 MANY_SEGMENT_SECONDS = 0.2
 
-_TONE = "sine=frequency={hertz}:sample_rate=44100:duration={seconds}"
-_X264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g {keyframes} -keyint_min {keyframes} -sc_threshold 0"
-_AAC = "-c:a aac -b:a 48k -ac 1"
 _BITEXACT = "-map_metadata -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact"
-_HLS = "-f hls -hls_playlist_type vod -hls_list_size 0"
 
 
-def _encode(picture: str, hertz: int, seconds: int, keyframes: int, video_options: str, target: str) -> str:
+def _film(*, picture: str, tone: int, seconds: int, keyframe_every: int, rate: str, target: str) -> str:
     return (
-        f"-f lavfi -i {picture}:duration={seconds} -f lavfi -i {_TONE.format(hertz=hertz, seconds=seconds)} "
-        f"{_X264.format(keyframes=keyframes)} {video_options} {_AAC} -shortest {_BITEXACT} {target}"
+        f"-f lavfi -i {picture}:rate=15:duration={seconds} -f lavfi -i sine=frequency={tone}:duration={seconds} "
+        f"-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g {keyframe_every} -sc_threshold 0 {rate} "
+        f"-c:a aac -b:a 48k -ac 1 -shortest {_BITEXACT} -movflags +faststart {target}"
+    )
+
+
+def _hls(source: str, *, seconds: float, segments: str, playlist: str, options: str = "") -> str:
+    return (
+        f"-i {source} -c copy -f hls -hls_playlist_type vod -hls_list_size 0 -hls_time {seconds} "
+        f"{options} -hls_segment_filename {segments} {playlist}"
     )
 
 
 # One command line a step, in the cache directory; later steps read what earlier ones wrote.
+_CLIP_RATE = "-b:v 100k -maxrate 100k -bufsize 100k"
 _RECIPE = (
-    _encode("testsrc2=size=320x180:rate=15", 440, 8, 15, "-b:v 100k -maxrate 100k -bufsize 100k", "-movflags +faststart clip.mp4"),
-    _encode("smptebars=size=320x180:rate=15", 660, 4, 15, "-crf 30", "-movflags +faststart other.mp4"),
-    _encode("testsrc2=size=160x90:rate=15", 440, 8, 15, "-crf 40", "low.mp4"),
-    _encode("testsrc=size=160x90:rate=15", 550, 20, 3, "-crf 40", "many.mp4"),
+    _film(picture="testsrc2=size=320x180", tone=440, seconds=8, keyframe_every=15, rate=_CLIP_RATE, target="clip.mp4"),
+    _film(picture="smptebars=size=320x180", tone=660, seconds=4, keyframe_every=15, rate="-crf 30", target="other.mp4"),
+    _film(picture="testsrc2=size=160x90", tone=440, seconds=8, keyframe_every=15, rate="-crf 40", target="low.mp4"),
+    _film(picture="testsrc=size=160x90", tone=550, seconds=20, keyframe_every=3, rate="-crf 40", target="many.mp4"),
     "-i clip.mp4 -c copy -f matroska movie.mkv",
     "-i clip.mp4 -vn -c:a copy audio.m4a",
     "-i clip.mp4 -vn -c:a libmp3lame -b:a 64k audio.mp3",
     "-i low.mp4 -t 2 -c:v libvpx -deadline realtime -cpu-used 8 -b:v 60k -c:a libopus -b:a 24k video.webm",
     "-i clip.mp4 -frames:v 1 -update 1 -q:v 5 image.jpg",
-    f"-i clip.mp4 -c copy {_HLS} -hls_time 2 -hls_segment_filename hls/plain/high-%d.ts hls/plain/high.m3u8",
-    f"-i low.mp4 -c copy {_HLS} -hls_time 2 -hls_segment_filename hls/plain/low-%d.ts hls/plain/low.m3u8",
-    f"-i clip.mp4 -c copy {_HLS} -hls_time 2 -hls_key_info_file hls/aes/key.info "
-    "-hls_segment_filename hls/aes/clip-%d.ts hls/aes/index.m3u8",
-    f"-i clip.mp4 -c copy {_HLS} -hls_time 2 -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 "
-    "-hls_segment_filename hls/fmp4/clip-%d.m4s hls/fmp4/index.m3u8",
-    f"-i many.mp4 -c copy {_HLS} -hls_time {MANY_SEGMENT_SECONDS} "
-    "-hls_segment_filename hls/many/segment-%d.ts hls/many/index.m3u8",
-    "-i clip.mp4 -i low.mp4 -map 0:v -map 1:v -map 0:a -c copy -f dash -seg_duration 2 -use_template 1 -use_timeline 1 "
-    "-adaptation_sets id=0,streams=v\\ id=1,streams=a dash/manifest.mpd",
-)  # fmt: skip
+    _hls("clip.mp4", seconds=2, segments="hls/plain/high-%d.ts", playlist="hls/plain/high.m3u8"),
+    _hls("low.mp4", seconds=2, segments="hls/plain/low-%d.ts", playlist="hls/plain/low.m3u8"),
+    _hls(
+        "clip.mp4",
+        seconds=2,
+        segments="hls/aes/clip-%d.ts",
+        playlist="hls/aes/index.m3u8",
+        options="-hls_key_info_file hls/aes/key.info",
+    ),
+    _hls(
+        "clip.mp4",
+        seconds=2,
+        segments="hls/fmp4/clip-%d.m4s",
+        playlist="hls/fmp4/index.m3u8",
+        options="-hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4",
+    ),
+    _hls("many.mp4", seconds=MANY_SEGMENT_SECONDS, segments="hls/many/segment-%d.ts", playlist="hls/many/index.m3u8"),
+    (
+        "-i clip.mp4 -i low.mp4 -map 0:v -map 1:v -map 0:a -c copy -f dash -seg_duration 2 "
+        "-use_template 1 -use_timeline 1 -adaptation_sets id=0,streams=v\\ id=1,streams=a dash/manifest.mpd"
+    ),
+)
 
 
 def ffmpeg() -> str:

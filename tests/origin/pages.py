@@ -81,13 +81,10 @@ def subtitles(language: str, *, offset: str = "") -> Resource:
 @functools.cache
 def gzip_bomb() -> Resource:
     """A page of 100 MB behind about 100 kB, sent compressed whatever the client accepts."""
-
     compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     head = b"<!doctype html><html><head><title>bomb</title></head><body>"
     block = b" " * 1_000_000
     parts = [compressor.compress(head)]
     parts += [compressor.compress(block) for _ in range(BOMB_BYTES // len(block))]
     parts.append(compressor.flush())
-    return Resource(
-        body=BytesBody(b"".join(parts)), content_type=HTML, headers={"Content-Encoding": "gzip"}, is_text=True
-    )
+    return Resource(body=BytesBody(b"".join(parts)), content_type=HTML, headers={"Content-Encoding": "gzip"})

@@ -6,6 +6,7 @@ import contextlib
 import json
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ from socketserver import ThreadingTCPServer
 from typing import Any
 from urllib.parse import unquote
 
-from tests.origin.content import Body, Resource, text
-from tests.origin.delivery import Answer, Delivery
+from tests.origin import behaviours
+from tests.origin.content import Body, Request, Resource, text
+from tests.origin.delivery import Answer, Delivery, requested_span
 from tests.origin.log import Exchange, RequestLog
 from tests.origin.media import media_directory
-from tests.origin.routes import Request, Routes
+from tests.origin.routes import Routes
 
 LAST_MODIFIED = "Thu, 01 Jan 2026 10:00:00 GMT"
 STALL_SECONDS = 60
@@ -35,12 +37,19 @@ class OriginServer(ThreadingTCPServer):
     block_on_close = True
 
     def __init__(self, host: str, port: int) -> None:
-        self.routes = Routes(media_directory())
+        self._routes = Routes(media_directory())
+        self.tokens = behaviours.Tokens()
         self.log = RequestLog()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         super().__init__((host, port), _Handler)
+
+    def answer(self, request: Request) -> Answer:
+        try:
+            return behaviours.answer(request, self._routes, self.tokens)
+        except ValueError as error:
+            return Answer(resource=text(str(error), status=HTTPStatus.BAD_REQUEST))
 
     @property
     def port(self) -> int:
@@ -67,8 +76,6 @@ class OriginServer(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        import sys
-
         # Clients hang up in the middle: that is what half of the routes are for.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
@@ -94,23 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.exchange.finish()
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class calls it so
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         pass
 
     def _answer(self, path: str, query: str) -> Answer:
-        request = Request(
-            method=self.command,
-            path=path,
-            query=query,
-            base_url=f"http://{self.headers.get('Host', '127.0.0.1')}",
-            cookie=self.headers.get("Cookie", ""),
-        )
-        try:
-            return self.server.routes.answer(request)
-        except ValueError as error:
-            return Answer(resource=text(str(error), status=HTTPStatus.BAD_REQUEST))
+        base_url = f"http://{self.headers.get('Host', '127.0.0.1')}"
+        cookie = self.headers.get("Cookie", "")
+        return self.server.answer(Request(path=path, query=query, base_url=base_url, cookie=cookie))
 
     def _control(self, path: str) -> Resource:
         if path == "/_log":
@@ -180,16 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("If-Modified-Since") == LAST_MODIFIED
 
     def _requested_span(self, body: Body) -> tuple[int, int] | None:
-        """Start and stop of a single byte range; None for the whole; an empty span when it cannot be satisfied."""
-        unit, _, wanted = self.headers.get("Range", "").partition("=")
-        first, dash, last = wanted.strip().partition("-")
-        is_one_range = unit.strip() == "bytes" and dash and (first + last).isdecimal()
-        if not is_one_range or self.headers.get("If-Range", body.etag) not in {body.etag, LAST_MODIFIED}:
+        if self.headers.get("If-Range", body.etag) not in {body.etag, LAST_MODIFIED}:
             return None
-        if not first:
-            return max(0, body.size - int(last)), body.size if int(last) else 0
-        stop = min(int(last) + 1, body.size) if last else body.size
-        return int(first), stop
+        return requested_span(self.headers.get("Range", ""), body.size)
 
     def _send_body(self, answer: Answer, start: int, stop: int) -> None:
         body, delivery = answer.resource.body, answer.delivery
@@ -224,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.exchange.bytes_sent += len(chunk)
         try:
             if delivery.framing == "chunked":
-                self.connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                self.connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), bytes(chunk)))
             else:
                 self.connection.sendall(chunk)
         except OSError:
@@ -236,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         if delivery.break_kind == "stall":
             self._has_left_within(STALL_SECONDS)
         elif delivery.break_token is not None and not self._has_left_within(_LEAVING_SECONDS):
-            self.server.routes.mark_broken(delivery.break_token)
+            self.server.tokens.mark_broken(delivery.break_token)
 
     def _has_left_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -248,9 +240,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _peek(self) -> bytes:
         try:
-            return self.connection.recv(1, socket.MSG_PEEK)
+            waiting: bytes = self.connection.recv(1, socket.MSG_PEEK)
         except OSError:
             return b""
+        return waiting
 
 
 def _partial(start: int, stop: int, size: int) -> tuple[int, dict[str, str]]:
