@@ -1,0 +1,162 @@
+"""Users and keys for operators. No secret is shown, since none is kept; what is done is in the admin's own log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axes.models import AccessAttempt
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from accounts.first_start import sign_in_address
+from accounts.models import ApiKey, User
+from accounts.models.key import ApiKeyQuerySet
+from accounts.models.user import UserQuerySet
+from accounts.principal import principal_of
+
+QUOTA_FIELDS = ("max_concurrent_jobs", "max_stored_bytes")
+RIGHTS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
+    class Meta:
+        model = User
+        fields = ("username", "display_name", "email", *RIGHTS_FIELDS, *QUOTA_FIELDS)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """For superusers alone: whoever may edit users could make themselves one."""
+
+    form = UserForm
+    fieldsets = (
+        (None, {"fields": ("username", "display_name", "email", "password_state")}),
+        ("Rights", {"fields": RIGHTS_FIELDS}),
+        ("Quotas", {"fields": QUOTA_FIELDS}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("password_state", "last_login", "date_joined")
+    list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *QUOTA_FIELDS)
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    search_fields = ("username", "display_name", "email")
+    actions = ("make_sign_in_links",)
+
+    @admin.display(description="password")
+    def password_state(self, user: User) -> str:
+        if user.is_anonymous_principal:
+            return "This user cannot sign in."
+        state = "Set." if user.has_usable_password() else "None yet."
+        return format_html(
+            '{} <a href="{}">Set another</a>', state, reverse("admin:auth_user_password_change", args=[user.pk])
+        )
+
+    @admin.action(description="Make one-time links to sign in")
+    def make_sign_in_links(self, request: HttpRequest, users: UserQuerySet) -> HttpResponse:
+        chosen = users.able_to_sign_in().order_by("username")
+        links = [(user, sign_in_address(user)) for user in chosen]
+        log(request, chosen, "Made a one-time link to sign in.")
+        context = admin.site.each_context(request) | {"title": "Links to sign in", "links": links}
+        return TemplateResponse(request, "accounts/admin_links.html", context)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        if obj is not None and obj.is_anonymous_principal:
+            return (*self.readonly_fields, "username", "display_name", "email", *RIGHTS_FIELDS)
+        return self.readonly_fields
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # the name of the URL's parameter
+        user = self.get_object(request, id)
+        if user is not None and user.is_anonymous_principal:
+            raise PermissionDenied("The anonymous user cannot sign in.")
+        return super().user_change_password(request, id, form_url)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_superuser(request) and not (isinstance(obj, User) and obj.is_anonymous_principal)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """To look and to revoke: keys are made by their owners, who alone are shown them."""
+
+    fields = (
+        "owner",
+        "name",
+        "shown_as",
+        "scopes",
+        "state",
+        "is_from_environment",
+        "created_at",
+        "expires_at",
+        "rotated_at",
+        "revoked_at",
+        "last_used_at",
+    )
+    list_display = ("name", "owner", "shown_as", "scopes", "state", "last_used_at", "expires_at")
+    list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("owner",)
+    search_fields = ("name", "prefix", "owner__username")
+    ordering = ("-created_at", "-id")
+    actions = ("revoke",)
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        return key.state(timezone.now())
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
+        revoked = [key for key in keys if key.revoke()]
+        log(request, revoked, "Revoked.")
+        self.message_user(request, f"{len(revoked)} revoked: they are refused from now on.", messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_apikey")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Failed sign-ins of the last minutes; deleting one lets that name in again from that address."""
+
+    fields = ("username", "ip_address", "user_agent", "path_info", "attempt_time", "failures_since_start")
+    list_display = ("username", "ip_address", "attempt_time", "failures_since_start")
+    search_fields = ("username", "ip_address")
+    ordering = ("-attempt_time",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+
+def log(request: HttpRequest, rows: Any, message: str) -> None:
+    LogEntry.objects.log_actions(principal_of(request).user.pk, rows, CHANGE, message)

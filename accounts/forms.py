@@ -1,0 +1,72 @@
+"""What the pages ask for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from accounts.models import Scope, User
+
+SCOPE_LABELS = {
+    Scope.READ: "Read: see jobs and fetch files",
+    Scope.WRITE: "Write: submit, cancel and delete",
+    Scope.ADMIN: "Admin: the whole server's figures, and keys",
+}
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        "invalid_login": "The user name and the password do not match.",
+        "inactive": "The user name and the password do not match.",
+    }
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        if user.is_anonymous_principal:
+            raise self.get_invalid_login_error()
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="What will use it: “phone”, “backup script”.")
+    scopes = forms.MultipleChoiceField(
+        label="What it may do",
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.READ.value, Scope.WRITE.value],
+        error_messages={"required": "Choose at least one."},
+    )
+    expires_in_days = forms.TypedChoiceField(
+        label="Works for",
+        coerce=int,
+        choices=[("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("0", "ever, until revoked")],
+        initial="90",
+    )
+
+    def __init__(self, *args: Any, scopes: frozenset[Scope], **kwargs: Any) -> None:
+        """`scopes` are those of whoever makes the key, which can pass on no others."""
+        super().__init__(*args, **kwargs)
+        offered = [(scope.value, label) for scope, label in SCOPE_LABELS.items() if scope in scopes]
+        self.fields["scopes"].choices = offered  # type: ignore[attr-defined]  # a MultipleChoiceField
+
+    def expires_at(self, now: datetime) -> datetime | None:
+        days: int = self.cleaned_data["expires_in_days"]
+        return now + timedelta(days=days) if days else None
+
+
+class RenameForm(forms.Form):
+    name = forms.CharField(max_length=100)
+
+
+class RotateForm(forms.Form):
+    overlap_hours = forms.TypedChoiceField(
+        label="The old key goes on for",
+        coerce=int,
+        choices=[("0", "no time"), ("1", "an hour"), ("24", "a day"), ("168", "a week")],
+        initial="24",
+    )
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(hours=self.cleaned_data["overlap_hours"])

@@ -1,0 +1,116 @@
+"""People who sign in, and the one principal that stands for everybody when the API is open."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+ANONYMOUS_USERNAME = "anonymous"
+UNUSABLE_PASSWORD = "!"  # noqa: S105  # what Django's own unusable passwords begin with
+
+
+def new_id() -> uuid.UUID:
+    return uuid7()
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def operators(self) -> UserQuerySet:
+        return self.filter(is_staff=True, is_superuser=True, is_active=True)
+
+    def able_to_sign_in(self) -> UserQuerySet:
+        return self.filter(is_active=True).exclude(username=ANONYMOUS_USERNAME)
+
+    def settled(self) -> UserQuerySet:
+        """Those who have signed in before, or have a password to do it with."""
+        has_password = ~Q(password="") & ~Q(password__startswith=UNUSABLE_PASSWORD)
+        return self.filter(Q(last_login__isnull=False) | has_password)
+
+
+class UserObjects(UserManager["User"]):
+    use_in_migrations = False
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def operators(self) -> UserQuerySet:
+        return self.get_queryset().operators()
+
+    def able_to_sign_in(self) -> UserQuerySet:
+        return self.get_queryset().able_to_sign_in()
+
+    def anonymous(self) -> User:
+        """The principal of requests without a key where REQUIRE_API_KEY is false; made when first asked for."""
+        found = self.filter(username=ANONYMOUS_USERNAME).first()
+        if found is None:
+            defaults = {"password": UNUSABLE_PASSWORD, "display_name": "Anyone without a key"}
+            found, _ = self.get_or_create(username=ANONYMOUS_USERNAME, defaults=defaults)
+        return found
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """`is_staff` makes an operator: the admin site, and keys with the admin scope."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(
+        "user name",
+        max_length=150,
+        unique=True,
+        validators=[UnicodeUsernameValidator()],
+        error_messages={"unique": "A user with that name exists already."},
+    )
+    display_name = models.CharField(max_length=150, blank=True)
+    email = models.EmailField(blank=True)
+    is_staff = models.BooleanField("operator", default=False, help_text="May use the admin site and admin keys.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Without it nobody can sign in as this user, and its keys are refused."
+    )
+    date_joined = models.DateTimeField("joined", default=timezone.now, editable=False)
+    max_concurrent_jobs = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Running at the same time; empty for the server's own limit."
+    )
+    max_stored_bytes = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Bytes of finished files; empty for no limit but the server's."
+    )
+
+    objects: ClassVar[UserObjects] = UserObjects()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            # "Operator" beside "operator" would be a disguise.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_name_is_unique_in_any_case",
+                violation_error_message="A user with that name exists already.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(username=ANONYMOUS_USERNAME)
+                | Q(is_staff=False, is_superuser=False, password__startswith=UNUSABLE_PASSWORD),
+                name="anonymous_user_has_no_rights",
+                violation_error_message="The anonymous user can have no password and no rights of an operator.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_anonymous_principal(self) -> bool:
+        return self.username == ANONYMOUS_USERNAME
+
+    def get_full_name(self) -> str:
+        return self.display_name or self.username
+
+    def get_short_name(self) -> str:
+        return self.get_full_name()

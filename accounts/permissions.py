@@ -1,0 +1,49 @@
+"""Which scope a request needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from accounts.models import Scope, User
+from accounts.principal import principal_of
+
+
+class HasScope(BasePermission):
+    """Reading needs `read` and everything else `write`, unless the view's `required_scopes` says otherwise.
+
+    Its names are actions of a viewset (`{"rotate": "admin"}`), methods (`{"GET": "read"}`) or `"*"`.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.user, User):
+            return False
+        scope = required_scope(request, view)
+        if scope not in principal_of(request).scopes:
+            raise PermissionDenied(f"This needs the scope {scope}.", code="insufficient_scope")
+        return True
+
+
+class IsSessionOrAdmin(BasePermission):
+    """What a key may not do on its own, however it came by its scopes: a person, or a key with `admin`."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.user, User):
+            return False
+        principal = principal_of(request)
+        if request.method in SAFE_METHODS or principal.is_session or principal.is_operator:
+            return True
+        raise PermissionDenied("This needs a signed-in person or the scope admin.", code="insufficient_scope")
+
+
+def required_scope(request: Request, view: Any) -> Scope:
+    method = "GET" if request.method == "HEAD" else request.method
+    declared: dict[str, str] = getattr(view, "required_scopes", {})
+    default = Scope.READ if method in SAFE_METHODS else Scope.WRITE
+    for name in (getattr(view, "action", None), method, "*"):
+        if name in declared:
+            return Scope(declared[name])
+    return default

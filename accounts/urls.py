@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts import key_pages, views
+
+app_name = "accounts"
+
+urlpatterns = [
+    path("sign-in/", views.sign_in, name="sign_in"),
+    path("sign-in/link/<str:token>/", views.sign_in_link, name="sign_in_link"),
+    path("sign-out/", views.sign_out, name="sign_out"),
+    path("password/", views.password, name="password"),
+    path("keys/", key_pages.keys, name="keys"),
+    path("keys/new/", key_pages.create, name="key_create"),
+    path("keys/<uuid:key_id>/rename/", key_pages.rename, name="key_rename"),
+    path("keys/<uuid:key_id>/rotate/", key_pages.rotate, name="key_rotate"),
+    path("keys/<uuid:key_id>/revoke/", key_pages.revoke, name="key_revoke"),
+]
