@@ -1,0 +1,66 @@
+"""Puts the layers together from Django's settings: `Edge(Events(Files(Bridge(Django))))`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils.module_loading import import_string
+
+from mediadl.asgi.bridge import Bridge
+from mediadl.asgi.edge import SPOKEN, Edge
+from mediadl.asgi.events import Events
+from mediadl.asgi.files import REDIRECT, Files
+from mediadl.asgi.hub import Hub
+from mediadl.asgi.threads import Threads
+from mediadl.wsgi import application as django_application
+
+FILE_THREADS = 4
+
+
+def build() -> Edge:
+
+    def close() -> None:
+        for threads in (requests, reads, polls):
+            threads.close()
+
+    requests = Threads(settings.WSGI_THREADS, name="request")
+    reads = Threads(FILE_THREADS, name="file")
+    polls = Threads(1, name="events")
+    hub = Hub(import_string(settings.EVENT_SOURCE)(), with_database(polls))
+    files = Files(
+        Bridge(django_application, threads=requests),
+        root=settings.FILES_ROOT,
+        threads=reads,
+        max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER,
+        when_sent=_when_sent(with_database(requests)),
+        is_passed_through=settings.X_ACCEL_PASSTHROUGH,
+    )
+    return Edge(
+        Events(files, hub=hub, max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER),
+        on_stop=hub.close,
+        on_end=close,
+        spoken=SPOKEN | {REDIRECT} if settings.X_ACCEL_PASSTHROUGH else SPOKEN,
+    )
+
+
+def with_database(threads: Threads) -> Callable[..., Awaitable[Any]]:
+    """Outside a request nobody else drops the connections that have died or are too old."""
+
+    def perform(call: Callable[..., Any], *arguments: Any) -> Any:
+        close_old_connections()
+        try:
+            return call(*arguments)
+        finally:
+            close_old_connections()
+
+    return lambda call, *arguments: threads.run(perform, call, *arguments)
+
+
+def _when_sent(run: Callable[..., Awaitable[Any]]) -> Callable[[str], Awaitable[Any]]:
+    return lambda token: run(import_string(settings.FILE_SENT_CALLBACK), token)
+
+
+application = build()
