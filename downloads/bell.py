@@ -50,14 +50,14 @@ def knock_when_committed(name: str) -> None:
 def knock(name: str) -> None:
     """Never blocks and never fails: nobody may be listening."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
+        sender.settimeout(0)
         sender.sendto(b"!", _address(name))
 
 
 def listen(name: str) -> socket.socket | None:
     """A socket that becomes readable on a knock; None when another process of this machine listens already."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.setblocking(False)
+    listener.settimeout(0)
     try:
         listener.bind(_address(name))
     except OSError:

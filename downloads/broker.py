@@ -43,4 +43,3 @@ class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
 class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
     """The Redis list; Conf.REDIS is a URL here."""
-

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import Case, F, IntegerField, Value, When
 from django.db.models.functions import Coalesce
 
+from accounts.models import User
 from downloads.models import Job, TransitionError
 
 # Any constant will do, as long as nothing else uses it.
@@ -72,7 +72,7 @@ def _candidates(load: Load) -> Iterable[Job]:
 
 def _owners_with_room(load: Load) -> Any:
     busy = [owner for owner, count in load.owners.items() if count]
-    owners = get_user_model()._default_manager.all()
+    owners = User.objects.get_queryset()
     if not busy:
         return owners
     running = Case(

@@ -57,7 +57,10 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 PROXY_COUNT = env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10))
 TRUSTED_PROXY_HEADER = "X-Real-IP" if "RAILWAY_PUBLIC_DOMAIN" in os.environ else ""
 CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", [])
-CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "range", "x-api-key")
+CORS_ALLOW_HEADERS = (
+    *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "range"),
+    "x-api-key",
+)
 CORS_EXPOSE_HEADERS = ("etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
 CORS_URLS_REGEX = r"^/api/"
 WEB_WORKERS = env.int("WEB_WORKERS", 1, validate=positive)
@@ -101,7 +104,7 @@ STORAGE_RESERVE_BYTES = env.int("STORAGE_RESERVE_BYTES", 256 * 1024**2, validate
 
 # Engine processes reach these through the environment that `manage.py up` gives its children.
 GUARD_URL = env.str("GUARD_URL", "")
-ENGINE_SOCKET = Path(env.str("ENGINE_SOCKET", "") or tempfile.gettempdir()) / "engine.sock"
+ENGINE_SOCKET = Path(env.str("ENGINE_SOCKET", "") or RUN_ROOT / "engine.sock")
 
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -110,6 +113,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.forms",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -161,9 +165,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "downloads.web.context.product",
             ],
+            "builtins": ["downloads.web.tags"],
         },
     },
 ]
+# Fields are drawn by templates/django/forms, on our pages; the admin has its own.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database ---------------------------------------------------------------------------------------------------
 # IMMEDIATE is the switch that matters: WAL alone still answers "database is locked" when two transactions that

@@ -79,5 +79,3 @@ class MediaFile(models.Model):
     def etag(self) -> str:
         """The same on every node, since it comes from the content."""
         return f'"{self.sha256[:32]}"'
-
-

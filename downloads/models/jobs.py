@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
@@ -59,6 +59,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def matching(self, text: str) -> JobQuerySet:
         return self.filter(Q(title__icontains=text) | Q(url__icontains=text) | Q(client_reference=text))
+
+    def touch(self, **changes: Any) -> int:
+        """Changes what is no move of status, so that ETags and streams notice."""
+        return self.update(version=F("version") + 1, updated_at=Now(), **changes)
 
     def count_by_status(self) -> dict[str, int]:
         rows = self.order_by().values_list("status").annotate(Count("id"))

@@ -1,0 +1,71 @@
+# mediadl: `make run` runs it, `make test` proves it. Needs python3 (3.11 or later) with venv, and nothing else.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := MEDIADL_TESTING=1 $(BIN)/python -m pytest
+
+.PHONY: help run test test-sqlite test-postgres faults bench lint types format coverage schema requirements clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv/.runtime ## migrate, then run web, workers and guard on http://127.0.0.1:8080
+	@exec $(BIN)/python manage.py up
+
+test: .venv/.dev ## the whole suite, on SQLite and then on a throw-away PostgreSQL
+	$(MAKE) --no-print-directory test-sqlite
+	$(MAKE) --no-print-directory test-postgres
+
+test-sqlite: .venv/.dev
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-postgres: .venv/.dev
+	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+
+bench: .venv/.dev ## the timings of docs/performance.md, each beside a baseline
+	$(BIN)/python -m bench
+
+lint: .venv/.dev ## ruff, templates, Dockerfile and deployment checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djade --target-version 5.2 $$(git ls-files 'templates/*.html')
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	PUBLIC_BASE_URL=https://mediadl.example $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+types: .venv/.dev ## mypy, strict
+	$(BIN)/mypy .
+
+format: .venv/.dev ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: .venv/.dev ## branch coverage of the suite on SQLite
+	MEDIADL_TESTING=1 $(BIN)/coverage run -m pytest -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+schema: .venv/.dev ## write docs/openapi.json from the code
+	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
+
+requirements: ## lock the versions of pyproject.toml again (needs uv)
+	uv lock --upgrade
+	uv export -q --no-dev --format requirements.txt --no-header -o requirements.txt
+	uv export -q --only-group dev --format requirements.txt --no-header -o requirements-dev.txt
+
+clean: ## remove the virtual environment and caches, never data
+	rm -rf .venv staticfiles .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mediadl needs Python 3.11 or later"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "No venv module: apt-get install python3-venv"; rm -rf .venv; exit 1; }
+
+# A failed installation leaves no stamp, so that the next `make` tries again.
+.venv/.runtime: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,90 @@
+"""`manage.py up`: migrates, then runs and supervises everything this node needs."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from accounts.first_start import ensure_first_operator, register_environment_key
+from downloads import storage, workers
+from downloads.processes import CrashLoopError, Service, stop_all
+from downloads.supervision import QUEUES, Pulse, services
+
+TICK_SECONDS = 0.2
+
+
+class Command(BaseCommand):
+    help = "Migrates the database, then runs and supervises web, workers, engine and guard."
+    requires_system_checks = "__all__"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--only", choices=["web", "worker"], help="run just this part on this node")
+
+    def handle(self, *, only: str | None, **_: Any) -> None:
+        self.signals = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._count_signal)
+        parts = frozenset([only] if only else ["web", "worker"])
+        self._prepare(parts)
+        web_socket = bind(settings.HOST, settings.PORT) if "web" in parts else None
+        running = services(parts, web_socket)
+        self._greet(parts)
+        sys.exit(self._supervise(running))
+
+    def _prepare(self, parts: frozenset[str]) -> None:
+        storage.ensure_roots()
+        workers.stop_draining()
+        call_command("migrate", interactive=False, verbosity=0)
+        if "web" in parts and not (settings.DEBUG or settings.TESTING):
+            call_command("collectstatic", interactive=False, verbosity=0)
+        register_environment_key()
+
+    def _greet(self, parts: frozenset[str]) -> None:
+        if "web" not in parts:
+            self._say("worker ready")
+            return
+        link = ensure_first_operator()
+        self._say(f"open {link}" if link else f"open {settings.PUBLIC_BASE_URL}/")
+        if not settings.REQUIRE_API_KEY:
+            self._say("warning: REQUIRE_API_KEY is false: anyone who reaches this address may use it")
+
+    def _supervise(self, running: list[Service]) -> int:
+        pulse = Pulse([service for service in running if service.name in QUEUES], self._say)
+        status = 0
+        try:
+            while not self.signals:
+                for service in running:
+                    service.tend(self._say)
+                pulse.beat()
+                time.sleep(TICK_SECONDS)
+        except CrashLoopError as failure:
+            self._say(str(failure))
+            status = 1
+        workers.start_draining()
+        stop_all(running, settings.DRAIN_SECONDS, is_urgent=lambda: self.signals > 1)
+        return status
+
+    def _count_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.signals += 1
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(f"mediadl: {text}")
+        self.stdout.flush()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket that outlives restarts of the web process; `::` also serves IPv4."""
+    is_dual = host in {"::", "[::]"} and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server(
+        (host.strip("[]"), port), family=family, backlog=512, dualstack_ipv6=is_dual, reuse_port=False
+    )

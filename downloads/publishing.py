@@ -1,0 +1,74 @@
+"""From finished files in a work directory to rows: rename, flush, and one transaction under the lease."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from downloads import mime, names, storage
+from downloads.models import Job, LeaseLostError, MediaFile
+
+
+def publish(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list[MediaFile]:
+    """Completes `job` with the files that its attempt reported; `facts` are fields of the job still unwritten.
+
+    What is renamed but not committed belongs to a dead attempt and is removed. Raises LeaseLostError, OSError and
+    storage.StorageError.
+    """
+    rows = [_row(job, report, facts) for report in reports]
+    try:
+        for row, report in zip(rows, reports, strict=True):
+            storage.publish(storage.work_directory(job.id) / report["path"], row.storage_key, row.size_bytes)
+        storage.flush(job.id, job.attempt)
+        with transaction.atomic():
+            job.complete(**facts | _sizes(rows))
+            MediaFile.objects.bulk_create(rows)
+    except (LeaseLostError, OSError, storage.StorageError):
+        storage.remove_attempt(job.id, job.attempt)
+        raise
+    return rows
+
+
+def _row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:
+    file_id = uuid7()
+    extension = mime.safe_extension(report["ext"])
+    return MediaFile(
+        id=file_id,
+        job=job,
+        kind=report["kind"],
+        is_main=report["is_main"],
+        storage_key=storage.key_of(job.id, job.attempt, file_id, extension),
+        filename=_filename(job, report, facts, extension),
+        mime_type=mime.type_of(extension),
+        size_bytes=report["size_bytes"],
+        sha256=report["sha256"],
+        format=(report.get("format") or "")[:200],
+        width=report.get("width"),
+        height=report.get("height"),
+        duration=report.get("duration"),
+        vcodec=(report.get("vcodec") or "")[:64],
+        acodec=(report.get("acodec") or "")[:64],
+        language=(report.get("language") or "")[:35],
+    )
+
+
+def _filename(job: Job, report: dict[str, Any], facts: dict[str, Any], extension: str) -> str:
+    metadata = facts.get("metadata") or job.metadata
+    values = {
+        "id": metadata.get("id"),
+        "title": facts.get("title") or job.title,
+        "uploader": metadata.get("uploader"),
+        "upload_date": metadata.get("upload_date"),
+        "date": job.created_at.strftime("%Y%m%d"),
+        "playlist": metadata.get("playlist"),
+        "playlist_index": metadata.get("playlist_index"),
+    }
+    shown = f"{report['language']}.{extension}" if report.get("language") and not report["is_main"] else extension
+    return names.display_name(job.options.get("path_template") or names.DEFAULT_TEMPLATE, values, shown)
+
+
+def _sizes(rows: list[MediaFile]) -> dict[str, Any]:
+    total = sum(row.size_bytes for row in rows)
+    return {"downloaded_bytes": total, "total_bytes": total}

@@ -1,0 +1,75 @@
+"""What is deleted when: files at their expiry, the oldest files over the quota, rows that are long finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models.functions import Now
+
+from downloads import storage
+from downloads.models import Job, JobEvent, MediaFile, Status
+
+BATCH = 200
+
+
+def expire_due() -> int:
+    return sum(delete_files(job, "expired") for job in Job.objects.expired()[:BATCH])
+
+
+def delete_files(job: Job, reason: str) -> bool:
+    """Deletes a job's bytes and leaves its row: rows first, bytes once that has committed. False if there were none."""
+    with transaction.atomic():
+        files = MediaFile.objects.filter(job=job).stored()
+        keys = list(files.values_list("storage_key", flat=True))
+        files.mark_deleted()
+        Job.objects.filter(pk=job.pk).touch(expires_at=None)
+        if keys:
+            JobEvent.objects.append(job, reason)
+        transaction.on_commit(lambda: storage.remove(keys), robust=True)
+    return bool(keys)
+
+
+def delete_jobs(jobs: Iterable[Job]) -> int:
+    """Deletes finished jobs with all they have."""
+    ids = [job.pk for job in jobs]
+    with transaction.atomic():
+        rows = Job.objects.finished().filter(pk__in=ids)
+        keys = list(MediaFile.objects.filter(job__in=rows).values_list("storage_key", flat=True))
+        deleted, _ = rows.delete()
+        transaction.on_commit(lambda: storage.remove(keys), robust=True)
+    return deleted
+
+
+def forget_finished() -> int:
+    """Deletes rows that finished JOB_RETENTION_DAYS ago and have no files left."""
+    old = Job.objects.finished().filter(finished_at__lt=Now() - timedelta(days=settings.JOB_RETENTION_DAYS))
+    return delete_jobs(old.exclude(_has_files())[:BATCH])
+
+
+def evict_over_quota() -> int:
+    """Deletes the oldest files until the store is below STORAGE_QUOTA_BYTES; kept ones never."""
+    excess = _stored_bytes() - settings.STORAGE_QUOTA_BYTES if settings.STORAGE_QUOTA_BYTES else 0
+    evicted = 0
+    for job in _evictable().iterator():
+        if excess <= 0:
+            break
+        excess -= job.size_bytes
+        evicted += delete_files(job, "evicted")
+    return evicted
+
+
+def _evictable() -> QuerySet[Job]:
+    jobs = Job.objects.filter(_has_files(), status=Status.COMPLETED, is_kept=False)
+    return jobs.annotate(size_bytes=Sum("files__size_bytes")).order_by("finished_at")
+
+
+def _has_files() -> Exists:
+    return Exists(MediaFile.objects.stored().filter(job=OuterRef("pk")))
+
+
+def _stored_bytes() -> int:
+    return MediaFile.objects.stored().aggregate(total=Sum("size_bytes", default=0))["total"]

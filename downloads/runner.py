@@ -1,0 +1,244 @@
+"""One attempt at a job, as a worker slot sees it: start the child, relay what it says, keep the lease, publish.
+
+Whatever the child reports is written under the job's lease. Once the lease is lost the child is killed and nothing
+more is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from downloads import bell, publishing, storage, workers
+from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.spec import Event
+from downloads.engine.supervisor import Attempt
+from downloads.models import Job, JobLog, LeaseLostError, Stage
+from downloads.specs import spec_of
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+BEAT_SECONDS = 5.0
+WRITE_SECONDS = 1.0
+ENGINE_WAIT_SECONDS = 15.0
+# Without a database the lease cannot be renewed; past this the job is another worker's.
+DATABASE_PATIENCE_SECONDS = 120.0
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+DATABASE_ERRORS = (OperationalError, InterfaceError)
+
+
+class DrainingError(Exception):
+    """The node is stopping: the job goes back to the queue."""
+
+
+def run(job: Job) -> None:
+    """Runs one attempt to its end. Never raises for what the job or its child do."""
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id), attempt=job.attempt):
+        Runner(job).run()
+
+
+class Runner:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.progress: dict[str, Any] = {}
+        self.lines: list[tuple[datetime, str, str]] = []
+        self.files: list[dict[str, Any]] = []
+        self.error: JobError | None = None
+        self.is_done = False
+        self.exit_status: int | None = None
+        self.written_at = self.renewed_at = time.monotonic()
+        self.database_seen_at = time.monotonic()
+
+    def run(self) -> None:
+        try:
+            self._attempt()
+            self._settle()
+        except LeaseLostError:
+            log.info("lease_lost")
+        except DrainingError:
+            self._persist(self.job.hand_back)
+        finally:
+            self._clean_up()
+
+    # --- The child ----------------------------------------------------------------------------------------------
+
+    def _attempt(self) -> None:
+        storage.prepare_work(self.job.id)
+        ear = bell.listen(bell.attempt(self.job.id))
+        try:
+            with self._start() as attempt:
+                while not attempt.is_finished:
+                    self._wait(attempt, ear)
+                    for event in attempt.read(0):
+                        self._hear(event)
+                    self._tick(attempt)
+        finally:
+            if ear is not None:
+                ear.close()
+
+    def _start(self) -> Attempt:
+        """The engine may be restarting; its socket is there again within a second or two."""
+        deadline = time.monotonic() + ENGINE_WAIT_SECONDS
+        while True:
+            try:
+                return Attempt.start(spec_of(self.job), settings.ENGINE_SOCKET)
+            except OSError as failure:
+                if time.monotonic() > deadline or workers.is_draining():
+                    log.warning("engine_unavailable", reason=str(failure))
+                    raise DrainingError from failure
+                time.sleep(0.1)
+
+    def _wait(self, attempt: Attempt, ear: Any) -> None:
+        listening = [attempt, *([ear] if ear else [])]
+        ready, _, _ = select.select(listening, [], [], TICK_SECONDS)
+        if ear in ready:
+            bell.drain(ear)
+            self._check_lease()
+
+    def _tick(self, attempt: Attempt) -> None:
+        now = time.monotonic()
+        if workers.is_draining():
+            attempt.cancel()
+            raise DrainingError
+        if now - self.renewed_at >= BEAT_SECONDS or (self.progress and now - self.written_at >= WRITE_SECONDS):
+            self._write()
+            attempt.beat()
+        elif now - self.written_at >= TICK_SECONDS:
+            self.written_at = now
+            self._check_lease()
+
+    # --- What it says -------------------------------------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        handler: Callable[[dict[str, Any]], None] | None = getattr(self, f"_on_{event.name}", None)
+        if handler is not None:
+            handler(event.data)
+
+    def _on_started(self, data: dict[str, Any]) -> None:
+        self.progress["ytdlp_version"] = data.get("ytdlp_version", "")[:32]
+
+    def _on_info(self, data: dict[str, Any]) -> None:
+        self.progress |= {
+            "title": (data.get("title") or "")[:1000],
+            "duration": data.get("duration"),
+            "format": data.get("format") or "",
+            "metadata": data.get("metadata") or {},
+            "total_bytes": _whole(data.get("total_bytes")),
+        }
+
+    def _on_progress(self, data: dict[str, Any]) -> None:
+        self.progress |= {
+            "progress_percent": min(100.0, max(0.0, float(data.get("percent") or 0))),
+            "downloaded_bytes": _whole(data.get("downloaded_bytes")) or 0,
+            "total_bytes": _whole(data.get("total_bytes")),
+            "speed": data.get("speed"),
+            "eta": data.get("eta"),
+        }
+
+    def _on_stage(self, data: dict[str, Any]) -> None:
+        stage = Stage(data["stage"])
+        if stage != self.job.stage:
+            self.job.stage = stage
+            self._write(stage)
+
+    def _on_log(self, data: dict[str, Any]) -> None:
+        level = data.get("level", "info")
+        if level in JobLog.LEVELS:
+            self.lines.append((datetime.now(UTC), level, str(data.get("message", ""))))
+
+    def _on_file(self, data: dict[str, Any]) -> None:
+        self.files.append(data)
+
+    def _on_error(self, data: dict[str, Any]) -> None:
+        self.error = JobError(ErrorCode(data["code"]), data.get("message", ""), retry_after=data.get("retry_after"))
+        self.lines.append((datetime.now(UTC), "error", self.error.message))
+
+    def _on_done(self, _: dict[str, Any]) -> None:
+        self.is_done = True
+
+    def _on_exit(self, data: dict[str, Any]) -> None:
+        self.exit_status = data.get("status")
+
+    # --- What is written ----------------------------------------------------------------------------------------
+
+    def _check_lease(self) -> None:
+        if self._persist(Job.objects.held_by_attempt(self.job).exists, otherwise=True):
+            return
+        raise LeaseLostError("check", "taken away")
+
+    def _write(self, stage: Stage | None = None) -> None:
+        """Renews the lease, with whatever progress and log lines have gathered."""
+        progress, self.progress = self.progress, {}
+        lines, self.lines = self.lines, []
+        self.written_at = self.renewed_at = time.monotonic()
+        if stage is None:
+            self._persist(lambda: self.job.renew(**progress))
+        else:
+            self._persist(lambda: self.job.enter(stage, **progress))
+        if lines:
+            self._persist(lambda: JobLog.objects.append(self.job, lines))
+
+    def _persist(self, action: Callable[[], Any], otherwise: Any = None) -> Any:
+        """Runs `action`; while the database is away the child goes on, for as long as DATABASE_PATIENCE_SECONDS."""
+        try:
+            result = action()
+        except DATABASE_ERRORS:
+            connection.close()
+            if time.monotonic() - self.database_seen_at > DATABASE_PATIENCE_SECONDS:
+                raise LeaseLostError("persist", "out of reach") from None
+            return otherwise
+        self.database_seen_at = time.monotonic()
+        return result
+
+    # --- The end ------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Records the outcome; the last write of an attempt is tried until it succeeds or the lease is gone."""
+        while True:
+            try:
+                return self._record()
+            except DATABASE_ERRORS:
+                connection.close()
+                if time.monotonic() - self.database_seen_at > DATABASE_PATIENCE_SECONDS:
+                    raise LeaseLostError("settle", "out of reach") from None
+                time.sleep(1)
+
+    def _record(self) -> None:
+        if self.lines:
+            JobLog.objects.append(self.job, self.lines)
+            self.lines = []
+        if self.is_done and self.error is None:
+            self._publish()
+        elif self.error is not None:
+            self.job.fail(self.error)
+        else:
+            self.job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
+
+    def _publish(self) -> None:
+        try:
+            publishing.publish(self.job, self.files, self.progress)
+        except storage.StorageError as failure:
+            self.job.fail(JobError(ErrorCode.INTERNAL_ERROR, str(failure)))
+        except OSError as failure:
+            code = ErrorCode.STORAGE_FULL if failure.errno in NO_ROOM else ErrorCode.INTERNAL_ERROR
+            self.job.fail(JobError(code, f"The files could not be published: {failure.strerror}."))
+
+    def _clean_up(self) -> None:
+        """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""
+        with contextlib.suppress(LeaseLostError):
+            if not self._persist(Job.objects.unfinished().filter(pk=self.job.pk).exists, otherwise=True):
+                storage.remove_work(self.job.id)
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else max(0, int(value))

@@ -1,0 +1,70 @@
+"""The round that makes good whatever died in between: harmless to repeat, and to run on several nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+
+from accounts import limits
+from downloads import audit, bell, recovery, retention
+from downloads.models import Job, Node
+
+log = structlog.get_logger(__name__)
+
+AUDIT_SECONDS = 30
+DAILY_SECONDS = 3600
+
+
+def sweep() -> None:
+    """Each step for itself: one that fails must not keep the others from running."""
+    for step in (recover, ring_for_due, expire, evict, tidy, forget):
+        _safely(step)
+
+
+def recover() -> None:
+    lost = recovery.recover_node() + recovery.recover_stalled()
+    if lost:
+        log.warning("recovered_jobs", count=lost)
+
+
+def ring_for_due() -> None:
+    """Retries that have become due, and wake-ups that were lost, have no bell of their own."""
+    due = Job.objects.eligible()[: settings.WORKERS].count()
+    for _ in range(due):
+        bell.ring(bell.DOWNLOAD)
+
+
+def expire() -> None:
+    retention.expire_due()
+
+
+def evict() -> None:
+    retention.evict_over_quota()
+
+
+def tidy() -> None:
+    """Files without a row and work without a job, as the audit finds them."""
+    if cache.add("sweep.tidy", 1, AUDIT_SECONDS):
+        report = audit.audit()
+        if not report.is_clean:
+            log.warning("audit_repaired", orphans=len(report.orphans), missing=len(report.missing))
+            audit.repair(report)
+
+
+def forget() -> None:
+    if cache.add("sweep.forget", 1, DAILY_SECONDS):
+        retention.forget_finished()
+        Node.objects.forgotten().delete()
+        limits.purge()
+        call_command("clearsessions")
+
+
+def _safely(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except Exception:
+        log.exception("sweep_step_failed", step=step.__name__)

@@ -1,0 +1,25 @@
+"""What django-q2's workers run. A task is only a wake-up: it may be lost, doubled or late and changes nothing by it."""
+
+from __future__ import annotations
+
+from downloads import bell, claims, runner, sweeping, workers
+
+
+def run_downloads() -> None:
+    """Runs eligible jobs one after the other until there are none."""
+    workers.beat(bell.DOWNLOAD)
+    while not workers.is_draining():
+        job = claims.claim(workers.identity())
+        if job is None:
+            return
+        runner.run(job)
+        workers.beat(bell.DOWNLOAD)
+
+
+def run_probes() -> None:
+    workers.beat(bell.PROBE)
+
+
+def sweep() -> None:
+    workers.beat(bell.CONTROL)
+    sweeping.sweep()

@@ -1,0 +1,186 @@
+"""The real product as processes: started like `make run`, on a free port, with a data directory of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+API_KEY = "operator-key-of-the-tests-0123456789"
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], seconds: float, *, every: float = 0.05, what: str = "the condition") -> Any:
+    """The first true value of `condition`. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come true within {seconds:g} s")
+        time.sleep(every)
+
+
+class Product:
+    """`with Product(tmp_path, egress="127.0.0.1") as product:`; `environment` overrides what it starts with."""
+
+    def __init__(self, directory: Path, *, egress: str = "127.0.0.1/32", **environment: str) -> None:
+        self.data_dir = directory / "data"
+        self.port = free_port()
+        self.log_path = directory / "product.log"
+        base = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "DATABASE_URL"}}
+        self.environment = base | {
+            "DATA_DIR": str(self.data_dir),
+            "PORT": str(self.port),
+            "HOST": "127.0.0.1",
+            "API_KEY": API_KEY,
+            "EGRESS_ALLOW": egress,
+            "RATE_LIMIT_PER_MINUTE": "1000000",
+            "RATE_LIMIT_PER_HOUR": "1000000",
+            "MEDIADL_TESTING": "1",
+            "NODE_NAME": f"test-{self.port}",
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.api = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}/api/v1", headers={"X-API-Key": API_KEY}, timeout=30, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+        finally:
+            self.kill_tree()
+            self.api.close()
+
+    def start(self, *arguments: str) -> Self:
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "up", *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(self._answers, START_SECONDS, what="the first answer")
+        return self
+
+    def _answers(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            raise RuntimeError(f"the product ended at its start:\n{self.log()}")
+        with suppress(httpx.HTTPError):
+            return self.api.get("/health/ready").status_code == 200
+        return False
+
+    # --- Ending it ----------------------------------------------------------------------------------------------
+
+    def stop(self, seconds: float = 60) -> int:
+        """SIGTERM, and its exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=seconds)
+
+    def kill(self) -> None:
+        """SIGKILL to the supervisor alone: everything below has to follow by itself."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def kill_tree(self) -> None:
+        """SIGKILL to every process of this product, all at once."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+    # --- Looking at it ------------------------------------------------------------------------------------------
+
+    def pids(self) -> dict[int, str]:
+        """Every live process of this product, with its command line: by DATA_DIR or, below it, by parentage."""
+        table = dict(_processes())
+        ours = {pid for pid in table if self._is_ours(pid)}
+        if self.process is not None:
+            ours.add(self.process.pid)
+        grown = True
+        while grown:
+            below = {pid for pid, (parent, _) in table.items() if parent in ours} - ours
+            grown = bool(below)
+            ours |= below
+        return {pid: table[pid][1] for pid in ours if pid in table}
+
+    def _is_ours(self, pid: int) -> bool:
+        with suppress(OSError):
+            return str(self.data_dir).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        return False
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def sign_in_link(self) -> str:
+        found: re.Match[str] | None = wait_until(lambda: re.search(r"open (http\S+)", self.log()), 10)
+        assert found is not None
+        return found[1]
+
+    # --- Using it -----------------------------------------------------------------------------------------------
+
+    def submit(self, url: str, **options: Any) -> dict[str, Any]:
+        response = self.api.post("/download", json={"url": url, **options})
+        assert response.status_code == 201, response.text
+        return dict(response.json())
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        response = self.api.get(f"/download/{job_id}")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def wait_for(self, job_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+        """The job once it has one of `statuses` (any final one by default)."""
+        wanted = statuses or ("completed", "failed", "cancelled")
+
+        def arrived() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            return job if job["status"] in wanted else None
+
+        found: dict[str, Any] = wait_until(arrived, seconds, what=f"job {job_id} becoming {wanted}")
+        return found
+
+    def fetch(self, url: str, **headers: str) -> httpx.Response:
+        return self.api.get(url, headers=headers)
+
+
+def _processes() -> Iterator[tuple[int, tuple[int, str]]]:
+    """(pid, (parent, command line)) of everything alive; zombies are left out."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError, IndexError):
+            facts = (entry / "stat").read_text().rpartition(")")[2].split()
+            if facts[0] != "Z":
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                yield int(entry.name), (int(facts[1]), command)
