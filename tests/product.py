@@ -26,7 +26,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float, *, every: float = 0.05, what: str = "the condition") -> Any:
+def wait_until(
+    condition: Callable[[], Any], seconds: float, *, every: float = 0.05, what: str = "the condition"
+) -> Any:
     """The first true value of `condition`. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:

@@ -126,7 +126,9 @@ def test_refuses_to_start_a_job_that_another_worker_holds() -> None:
     assert Job.objects.get(pk=job.pk).worker == "node/1/1"
 
 
-@pytest.mark.parametrize("act", [Job.complete, Job.hand_back, Job.lose, Job.renew, lambda job: job.enter(Stage.PUBLISHING)])
+@pytest.mark.parametrize(
+    "act", [Job.complete, Job.hand_back, Job.lose, Job.renew, lambda job: job.enter(Stage.PUBLISHING)]
+)
 def test_an_attempt_without_the_lease_changes_nothing(act: Callable[[Job], Any]) -> None:
     zombie = JobFactory(running=True)
     current = Job.objects.get(pk=zombie.pk)
