@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 from collections.abc import Iterable
 
@@ -35,9 +36,7 @@ _ALL_SCOPES = 0b11  # abstract Unix sockets, signals
 READ = _READ_FILE | _READ_DIRECTORY
 READ_AND_EXECUTE = READ | _EXECUTE
 # No execution of what was downloaded, and no links, sockets, pipes or devices for others to stumble over.
-WORK = (
-    READ | _WRITE_FILE | _TRUNCATE | _MAKE_FILE | _MAKE_DIRECTORY | _REMOVE_FILE | _REMOVE_DIRECTORY | _REFER
-)
+WORK = READ | _WRITE_FILE | _TRUNCATE | _MAKE_FILE | _MAKE_DIRECTORY | _REMOVE_FILE | _REMOVE_DIRECTORY | _REFER
 DEVICE = _READ_FILE | _WRITE_FILE
 _ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 
@@ -89,7 +88,7 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
     except OSError:
         return
     try:
-        if not os.path.isdir(descriptor):
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             rights &= _ON_FILES
         _add_rule(ruleset, _RULE_PATH, struct.pack("=Qi", rights, descriptor))
     finally:

@@ -32,7 +32,7 @@ def syscall(number: int, *arguments: int) -> int:
 
 
 def set_parent_death_signal(number: int) -> None:
-    """Follows the parent's *thread* that forked us, not the whole process: start long-lived children from main threads."""
+    """Follows the parent's *thread* that forked us: start long-lived children from main threads."""
     prctl(_PR_SET_PDEATHSIG, number)
 
 

@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
+from functools import cache
 
 from downloads.engine import linux
 
@@ -126,13 +127,18 @@ def restrict() -> None:
     """Filter this thread and its descendants; needs no_new_privs. Raises OSError when the kernel refuses."""
     if linux.MACHINE not in _SECCOMP:
         raise OSError(errno.ENOSYS, f"no system call table for {linux.MACHINE}")
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program(linux.MACHINE))
-    instructions = ctypes.create_string_buffer(code, len(code))
-    header = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions)), 16)
-    linux.syscall(_SECCOMP[linux.MACHINE], _SET_MODE_FILTER, _SPEC_ALLOW, ctypes.addressof(header))
+    buffer = ctypes.create_string_buffer(code(), len(code()))
+    header = struct.pack("=HxxxxxxQ", len(code()) // 8, ctypes.addressof(buffer))
+    program = ctypes.create_string_buffer(header, len(header))
+    linux.syscall(_SECCOMP[linux.MACHINE], _SET_MODE_FILTER, _SPEC_ALLOW, ctypes.addressof(program))
 
 
-def program(machine: str) -> Iterator[Instruction]:
+@cache
+def code() -> bytes:
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions(linux.MACHINE))
+
+
+def instructions(machine: str) -> Iterator[Instruction]:
     column = list(_SECCOMP).index(machine)
     yield _load(_OFFSET_ARCHITECTURE)
     yield (_IF_EQUAL, 1, 0, _AUDIT_ARCHITECTURE[machine])
