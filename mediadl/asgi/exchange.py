@@ -44,9 +44,10 @@ class Exchange:
             except BaseException:
                 self._close()
                 raise
-            if self._is_whole() or self._environ["REQUEST_METHOD"] == "HEAD":
+            is_head = self._environ["REQUEST_METHOD"] == "HEAD"
+            if is_head or self._is_whole():
                 self._close()
-            return b"".join([*self._written, data])
+            return b"" if is_head else b"".join([*self._written, data])
 
     def step(self) -> bytes | None:
         with self._lock:

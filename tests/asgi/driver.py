@@ -29,6 +29,7 @@ class Call:
         method: str = "GET",
         headers: Iterable[tuple[str, str]] = (),
         body: Iterable[bytes] = (b"",),
+        is_body_whole: bool = True,
         stall: int | None = None,
         **scope: Any,
     ) -> None:
@@ -51,8 +52,9 @@ class Call:
             **scope,
         }
         self._body = list(body)
+        self._is_body_whole = is_body_whole
         self._stall = stall
-        self._sent = 0
+        self.sent = 0
         self._gone = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -81,14 +83,14 @@ class Call:
     async def _receive(self) -> Message:
         if self._body:
             part = self._body.pop(0)
-            return {"type": "http.request", "body": part, "more_body": bool(self._body)}
+            return {"type": "http.request", "body": part, "more_body": bool(self._body) or not self._is_body_whole}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self._stall is not None and self._sent >= self._stall:
+        if self._stall is not None and self.sent >= self._stall:
             await self._gone.wait()
-        self._sent += 1
+        self.sent += 1
         if self._gone.is_set():
             return
         if message["type"] == "http.response.start":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from accounts.first_start import ensure_first_operator, register_environment_key
 from downloads import storage, workers
 from downloads.processes import CrashLoopError, Service, stop_all
 from downloads.supervision import QUEUES, Pulse, services
+from mediadl.static import collect_when_changed
 
 TICK_SECONDS = 0.2
 
@@ -45,8 +47,13 @@ class Command(BaseCommand):
         workers.stop_draining()
         call_command("migrate", interactive=False, verbosity=0)
         if "web" in parts and not (settings.DEBUG or settings.TESTING):
-            call_command("collectstatic", interactive=False, verbosity=0)
+            self._collect_static()
         register_environment_key()
+
+    def _collect_static(self) -> None:
+        # A read-only image brings its own.
+        if os.access(settings.STATIC_ROOT.parent, os.W_OK):
+            collect_when_changed()
 
     def _greet(self, parts: frozenset[str]) -> None:
         if "web" not in parts:
