@@ -112,7 +112,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
     list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)
     search_fields = ("name", "prefix", "owner__username")
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     actions = ("revoke",)
 
     @admin.display(description="state")

@@ -23,6 +23,10 @@ class Principal:
         return Scope.ADMIN in self.scopes
 
     @property
+    def scope_list(self) -> list[Scope]:
+        return [scope for scope in Scope if scope in self.scopes]
+
+    @property
     def is_session(self) -> bool:
         """A person in a browser, and neither a key nor anybody at all."""
         return self.key is None and not self.user.is_anonymous_principal

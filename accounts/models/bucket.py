@@ -109,7 +109,7 @@ class RateBucketManager(models.Manager["RateBucket"]):
 
         Also those that a clock set back has left far in the future, which would refuse for as long.
         """
-        bounds = {
+        bounds: dict[str, str | int] = {
             "minute_bound": 2 * MINUTE_SECONDS * NANOSECONDS,
             "hour_bound": 2 * HOUR_SECONDS * NANOSECONDS,
         }

@@ -67,7 +67,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(is_from_environment=True)
 
     def newest_first(self) -> ApiKeyQuerySet:
-        return self.order_by("-created_at", "-id")
+        """Ids are made in the order of time."""
+        return self.order_by("-id")
 
     def presented(self, plain: str, at: datetime) -> ApiKey | None:
         """The usable key that this is, with its owner. One query, or none for what cannot be a key."""
@@ -96,7 +97,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
         plain = keyformat.generate()
         key = self.model(
             owner=owner,
-            name=name.strip(),
+            name=name,
             prefix=keyformat.prefix_of(plain),
             digest=keyformat.digest(plain),
             scopes=written(scopes),
@@ -158,7 +159,7 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
-        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="api_keys_of_an_owner")]
+        indexes = [models.Index(fields=["owner", "-id"], name="api_keys_of_an_owner")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(scopes__in=WRITTEN_SCOPES),
@@ -211,9 +212,9 @@ class ApiKey(models.Model):
         type(self).objects.filter(not_since, pk=self.pk).update(last_used_at=at)
 
     def rename(self, name: str) -> None:
-        if not type(self).objects.filter(pk=self.pk, revoked_at=None).update(name=name.strip()):
+        if not type(self).objects.filter(pk=self.pk, revoked_at=None).update(name=name):
             raise KeyUnusableError("The key is revoked.")
-        self.name = name.strip()
+        self.name = name
 
     def revoke(self, at: datetime | None = None) -> bool:
         """At once and for good. False when it was revoked before, which changes nothing."""

@@ -1,0 +1,65 @@
+"""What may be asked for: bodies and queries, read as strictly as everywhere in this API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.models import Scope
+from downloads.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from downloads.api.query import MAX_CURSOR_LENGTH, QueryIntegerField, QuerySerializer
+from downloads.api.requests import matches
+from downloads.api.strict import (
+    StrictCharField,
+    StrictChoiceField,
+    StrictDateTimeField,
+    StrictIntegerField,
+    StrictListField,
+    StrictSerializer,
+)
+
+SCOPES = tuple(scope.value for scope in Scope)
+MAX_NAME_LENGTH = 100
+NAME_PATTERN = r"^(?=.*\S)[^\x00-\x1f\x7f]+$"
+MAX_LIFETIME = timedelta(days=3653)
+MAX_OVERLAP_HOURS = 30 * 24
+
+
+class NameField(StrictCharField):
+    """One line of text that shows something."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_NAME_LENGTH, **options)
+        self.validators.append(matches(NAME_PATTERN, "This is not one line of text."))
+
+
+class KeyRequestSerializer(StrictSerializer[Any]):
+    name = NameField(help_text="What will use the key.")
+    scopes = StrictListField(
+        child=StrictChoiceField(SCOPES), default=["read", "write"], min_length=1, max_length=len(SCOPES)
+    )
+    expires_at = StrictDateTimeField(default=None, allow_null=True, help_text="In ten years at most; null is never.")
+
+    def validate_expires_at(self, value: datetime | None) -> datetime | None:
+        now = timezone.now()
+        if value is not None and not now < value <= now + MAX_LIFETIME:
+            raise ValidationError("This is not within the next ten years.", code="out_of_range")
+        return value
+
+
+class KeyRenameSerializer(StrictSerializer[Any]):
+    name = NameField()
+
+
+class KeyRotationSerializer(StrictSerializer[Any]):
+    overlap_hours = StrictIntegerField(
+        default=0, min_value=0, max_value=MAX_OVERLAP_HOURS, help_text="For how long the old key goes on."
+    )
+
+
+class KeyListQuery(QuerySerializer):
+    limit = QueryIntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
+    cursor = StrictCharField(default=None, max_length=MAX_CURSOR_LENGTH, help_text="As `next` or `previous` has it.")

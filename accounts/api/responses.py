@@ -1,0 +1,99 @@
+"""What is answered: the shapes for the API's description, and the rows as they are sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.api.requests import SCOPES
+from accounts.limits import RateScope, policy_of
+from accounts.models import ApiKey
+from accounts.principal import Principal
+from downloads.api.representation import written
+
+Shape = serializers.Serializer[Any]
+
+KEY_STATES = ("active", "expired", "revoked")
+
+
+class KeyShape(Shape):
+    """A key as it is listed: nothing here helps to use it."""
+
+    key_id = serializers.UUIDField()
+    name = serializers.CharField()
+    prefix = serializers.CharField(help_text="The part of the key that may be shown.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES))
+    state = serializers.ChoiceField(KEY_STATES)
+    is_from_environment = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    rotated_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+
+
+class NewKeyShape(KeyShape):
+    key = serializers.CharField(help_text="Shown this once: only its digest is kept.")
+
+
+class KeyListShape(Shape):
+    results = KeyShape(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class RateShape(Shape):
+    per_minute = serializers.IntegerField()
+    per_hour = serializers.IntegerField()
+
+
+class MeShape(Shape):
+    user_id = serializers.UUIDField()
+    username = serializers.CharField()
+    display_name = serializers.CharField()
+    is_operator = serializers.BooleanField(help_text="Whether this request may administer.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES))
+    key = KeyShape(allow_null=True, help_text="The key of this request; null without one.")
+    max_concurrent_jobs = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
+    max_stored_bytes = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
+    submissions = RateShape()
+    reads = RateShape()
+
+
+def represent_key(key: ApiKey, at: datetime) -> dict[str, Any]:
+    return {
+        "key_id": str(key.pk),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scope_list,
+        "state": key.state(at),
+        "is_from_environment": key.is_from_environment,
+        "created_at": written(key.created_at),
+        "expires_at": written(key.expires_at),
+        "rotated_at": written(key.rotated_at),
+        "revoked_at": written(key.revoked_at),
+        "last_used_at": written(key.last_used_at),
+    }
+
+
+def represent_principal(principal: Principal, at: datetime) -> dict[str, Any]:
+    user = principal.user
+    return {
+        "user_id": str(user.pk),
+        "username": user.username,
+        "display_name": user.display_name,
+        "is_operator": principal.is_operator,
+        "scopes": principal.scope_list,
+        "key": None if principal.key is None else represent_key(principal.key, at),
+        "max_concurrent_jobs": user.max_concurrent_jobs,
+        "max_stored_bytes": user.max_stored_bytes,
+        "submissions": represent_rate("submissions"),
+        "reads": represent_rate("reads"),
+    }
+
+
+def represent_rate(scope: RateScope) -> dict[str, int]:
+    policy = policy_of(scope)
+    return {"per_minute": policy.minute.count, "per_hour": policy.hour.count}
