@@ -64,9 +64,11 @@ def _arguments() -> argparse.Namespace:
 
 def _shed_environment() -> None:
     """Start over without what we were not meant to get: a forked child can read the memory of its first variables."""
-    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES} | {"HOME": "/nonexistent"}
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
+    kept |= {"HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
     if kept != os.environ:
         os.execve(sys.executable, sys.orig_argv, kept)  # noqa: S606 - ourselves
+    del os.environ["PYTHONPATH"]  # it was for us alone
 
 
 def _load(child: str, *, is_sandboxed: bool) -> launch.Entry:

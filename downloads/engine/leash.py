@@ -19,6 +19,7 @@ from downloads.engine.spec import Event, JobSpec, Limits
 
 _TERM_GRACE_SECONDS = 0.5
 _WATCH_SECONDS = 1.0
+_SILENCE_SECONDS = 18.0  # shorter than a slot's lease: whoever claims the job next must not meet this child
 _CLEAR_SECONDS = 2.0
 _LAST_WORDS_SECONDS = 30.0
 
@@ -36,6 +37,7 @@ class Leash:
         self._expire_at = now + spec.limits.wall_clock_seconds
         self._watch_at = now + _WATCH_SECONDS
         self._kill_at = math.inf
+        self._silent_at = math.inf
 
     def hold(self) -> None:
         self._wait()
@@ -50,7 +52,7 @@ class Leash:
         self._poll.register(self._connection, select.POLLIN)
         self._obey()
         while True:
-            due = min(self._expire_at, self._watch_at, self._kill_at) - time.monotonic()
+            due = min(self._expire_at, self._watch_at, self._kill_at, self._silent_at) - time.monotonic()
             ready = dict(self._poll.poll(max(0, due) * 1000))
             if pidfd in ready:
                 os.close(pidfd)
@@ -74,12 +76,18 @@ class Leash:
             self._kill()
 
     def _obey(self) -> None:
-        """Cancel when asked to; a slot that says anything else is not one."""
-        if self._commands.startswith(wire.CANCEL):
-            self._commands = b""
-            self._cancel()
-        elif not wire.CANCEL.startswith(self._commands):
+        """A slot that says anything that it should not is no slot."""
+        *lines, self._commands = self._commands.split(b"\n")
+        if len(self._commands) > len(wire.CANCEL):
             self._kill()
+        for line in lines:
+            command = line + b"\n"
+            if command == wire.CANCEL:
+                self._cancel()
+            elif command == wire.BEAT:
+                self._silent_at = time.monotonic() + _SILENCE_SECONDS
+            else:
+                self._kill()
 
     def _cancel(self) -> None:
         os.killpg(0, signal.SIGTERM)  # which the leash itself ignores
@@ -91,6 +99,9 @@ class Leash:
         if now >= self._expire_at:
             self._expire_at = math.inf
             self._end("timeout", f"The job took longer than {self._spec.limits.wall_clock_seconds:g} seconds")
+        if now >= self._silent_at:
+            self._silent_at = math.inf
+            self._end("worker_lost", "The worker that ran the job stopped answering")
         if now >= self._watch_at:
             self._watch_at = now + _WATCH_SECONDS
             self._watch(self._spec.limits)
@@ -120,8 +131,8 @@ class Leash:
 
 
 def max_disk_bytes(limits: Limits) -> int:
-    """Twice what a file may have: while formats are merged, the inputs and the output are both there."""
-    return 2 * rlimits.max_file_bytes(limits)
+    """Looser than the child's own watch: formats, their merged file and its successor may lie side by side."""
+    return 3 * rlimits.max_file_bytes(limits)
 
 
 def lead() -> None:

@@ -73,8 +73,9 @@ def probe() -> SandboxState:
 
 def enter(*, work_directory: str, guard_port: int | None, limits: Limits, readable: Iterable[str] = ()) -> SandboxState:
     """Confine this process, of one thread, for good. What fails is a reason in the result, never an exception."""
-    files = _paths(work_directory, readable)
-    faults = _exposed(work_directory, [path for path, _ in files[:-1]])
+    work = str(Path(work_directory).resolve())
+    files = _paths(work, readable)
+    faults = _exposed(work, [path for path, _ in files[:-1]])
     version = landlock.abi()
     ports = () if guard_port is None else (guard_port,)
     _attempt("resource limits", lambda: rlimits.enter(limits), faults)

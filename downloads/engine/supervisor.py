@@ -63,6 +63,10 @@ class Attempt:
         """Ask the child to stop: SIGTERM now, SIGKILL in half a second. Go on reading until `is_finished`."""
         wire.send(self._connection, wire.CANCEL, seconds=1)
 
+    def beat(self) -> None:
+        """Say that the slot lives. From the first time on, the leash ends an attempt whose slot falls silent."""
+        wire.send(self._connection, wire.BEAT, seconds=1)
+
     def kill(self) -> None:
         """SIGKILL everything at once. Go on reading until `is_finished`."""
         with suppress(OSError):

@@ -1,6 +1,6 @@
 """The protocol between a slot and a leash, on one Unix stream socket.
 
-The slot writes a JobSpec as one line, later perhaps `cancel`; closing its end kills. Back come event lines, by the
+The slot writes a JobSpec as one line, later `beat` and `cancel`; closing its end kills. Back come event lines, by the
 child and, when the child is gone, by the leash, whose `exit` is the last.
 """
 
@@ -14,6 +14,7 @@ from contextlib import suppress
 from downloads.engine.spec import Event
 
 CANCEL = b"cancel\n"
+BEAT = b"beat\n"
 # Ends a line that a killed child left unfinished; JSON never contains it.
 TORN = b"\x18\n"
 MAX_LINE_BYTES = 1024**2

@@ -148,7 +148,7 @@ def fills_memory_in_a_grandchild(spec: JobSpec, emit: Emit) -> None:
 
 def fills_disk(spec: JobSpec, emit: Emit) -> None:
     Path("deep").mkdir()
-    for number in range(4):
+    for number in range(5):
         with Path(f"deep/{number}").open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, 60 * 1024**2)
     time.sleep(600)

@@ -94,6 +94,16 @@ def test_a_child_gets_only_the_variables_that_are_meant_for_it(description: dict
     assert description["environment"]["TMPDIR"] == f"{tmp_path}/.tmp"
 
 
+def test_starts_from_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    command = [sys.executable, "-m", "downloads.engine.forkserver", "--socket", str(path)]
+    command += ["--child", "tests.engine.children:run"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+        wait_until(path.exists, seconds=10)
+        process.terminate()
+
+
 def test_no_secret_is_left_in_the_memory_a_child_inherits(description: dict[str, Any]) -> None:
     assert "PATH=" in description["first_environment"]
     assert "s3cret-marker" not in description["first_environment"]

@@ -145,6 +145,26 @@ def test_the_wall_clock_limit_ends_an_attempt(server: Server, tmp_path: Path) ->
     assert events[-1].name == "exit"
 
 
+def test_a_slot_that_falls_silent_loses_its_attempt(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_of_the_impatient:run") as server:
+        attempt, group = ready(server, "is_stubborn", tmp_path)
+        with attempt:
+            for _ in range(4):
+                attempt.beat()
+                assert attempt.read(0.25) == []
+            events = read_all(attempt)
+        wait_until(lambda: not members(group), seconds=1)
+    assert errors(events) == ["worker_lost"]
+
+
+def test_a_slot_that_never_promised_to_speak_may_be_silent(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_of_the_impatient:run") as server:
+        attempt, group = ready(server, "sleeps", tmp_path)
+        with attempt:
+            assert attempt.read(0.8) == []
+            assert len(members(group)) == 2
+
+
 @pytest.mark.parametrize("name", ["fills_memory", "fills_memory_in_a_grandchild"])
 def test_memory_over_the_limit_ends_an_attempt(server: Server, tmp_path: Path, name: str) -> None:
     with server.start(a_job(name, tmp_path, limits={"memory_bytes": 300 * 1024**2})) as attempt:
