@@ -56,6 +56,7 @@ class Call:
         self._stall = stall
         self.sent = 0
         self._gone = asyncio.Event()
+        self._reads_on = asyncio.Event()
         self._changed = asyncio.Event()
 
     async def run(self) -> Answer:
@@ -67,6 +68,11 @@ class Call:
 
     def leave(self) -> None:
         self._gone.set()
+        self._reads_on.set()
+
+    def resume(self) -> None:
+        """Read on after the stall."""
+        self._reads_on.set()
 
     async def until(self, text: bytes, *, seconds: float = 5.0) -> bytes:
         """The body, when `text` has come."""
@@ -78,7 +84,7 @@ class Call:
 
     def _abort(self) -> None:
         self.is_aborted = True
-        self._gone.set()
+        self.leave()
 
     async def _receive(self) -> Message:
         if self._body:
@@ -89,7 +95,7 @@ class Call:
 
     async def _send(self, message: Message) -> None:
         if self._stall is not None and self.sent >= self._stall:
-            await self._gone.wait()
+            await self._reads_on.wait()
         self.sent += 1
         if self._gone.is_set():
             return
