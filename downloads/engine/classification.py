@@ -1,0 +1,316 @@
+"""The rules that turn an exception of yt-dlp, of its network or of the system into a `JobError`.
+
+By class first, then by HTTP status, then by well-known words: yt-dlp's extractors mostly raise one class with a
+sentence for people. Only code that already holds such an exception calls this, so yt_dlp is loaded by then.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
+
+from yt_dlp.cookies import CookieLoadError
+from yt_dlp.networking.exceptions import (
+    CertificateVerifyError,
+    HTTPError,
+    NoSupportingHandlers,
+    ProxyError,
+    TransportError,
+    UnsupportedRequest,
+)
+from yt_dlp.utils import (
+    ContentTooShortError,
+    DownloadCancelled,
+    EntryNotInPlaylist,
+    ExtractorError,
+    GeoRestrictedError,
+    PostProcessingError,
+    ThrottledDownload,
+    UnsupportedError,
+    UserNotLive,
+)
+from yt_dlp.utils._utils import _UnsafeExtensionError
+
+from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.redaction import redact
+
+MESSAGE_CHARACTERS = 500
+MAX_RETRY_AFTER_SECONDS = 86_400.0
+_MAX_CHAIN = 20
+
+_STATUS_CODES = {
+    401: ErrorCode.LOGIN_REQUIRED,
+    402: ErrorCode.MEMBERS_ONLY,
+    403: ErrorCode.LOGIN_REQUIRED,
+    404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.NETWORK_ERROR,
+    410: ErrorCode.REMOVED,
+    425: ErrorCode.ORIGIN_UNAVAILABLE,
+    429: ErrorCode.RATE_LIMITED,
+    451: ErrorCode.GEO_RESTRICTED,
+}
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+
+# In this order: the first that is found decides. Each fragment is from messages of yt-dlp or ffmpeg.
+_WORDS: dict[ErrorCode, tuple[str, ...]] = {
+    ErrorCode.URL_BLOCKED: ("url_blocked",),
+    ErrorCode.STORAGE_FULL: ("no space left on device", "disk quota exceeded"),
+    ErrorCode.DRM_PROTECTED: (r"\bdrm\b",),
+    ErrorCode.MISSING_DEPENDENCY: (
+        r"(?:ffmpeg|ffprobe)\b.{0,40}(?:not found|not installed|could not be found)",
+        "no supported javascript runtime",
+        "impersonate target .{0,80}not available",
+        "requires? (?:browser )?impersonation",
+        "unknown encoder",
+        "encoder not found",
+    ),
+    ErrorCode.COOKIES_INVALID: ("cookies are no longer valid", "netscape format cookies file"),
+    ErrorCode.BOT_CHECK: (
+        r"not a (?:ro)?bot\b",
+        "captcha",
+        "anti-?bot",
+        "unusual traffic",
+        "verify (?:that )?you are (?:a )?human",
+        "client challenge",
+    ),
+    ErrorCode.RATE_LIMITED: ("rate.?limit", "too many requests", "http error 429"),
+    ErrorCode.LIVE_NOT_STARTED: (
+        r"(?:live|premiere|event|stream|broadcast)\w*\b.{0,60}(?:will (?:begin|start)|not (?:yet )?started)",
+        "premieres (?:in|on|at)",
+        "not currently live",
+        "is not live",
+        "is (?:currently )?offline",
+        "upcoming",
+    ),
+    ErrorCode.AGE_RESTRICTED: (
+        "age.?(?:restrict|gate|verif)",
+        "(?:confirm|verify) your age",
+        "inappropriate for some users",
+    ),
+    ErrorCode.MEMBERS_ONLY: (
+        "members?.?only",
+        r"\b(?:for|to)\b.{0,40}\b(?:members|subscribers|patrons|premium)\b",
+        "join this channel",
+        r"requires? (?:an? )?(?:\w+ )?(?:subscription|payment|purchase|membership)",
+        "premium (?:video|content|account|user|member)",
+        r"\bpurchase\b",
+        "not subscribed",
+        "appropriate subscription",
+        "paywall",
+    ),
+    ErrorCode.GEO_RESTRICTED: (
+        "geo.?(?:restrict|block)",
+        "in (?:your|this) (?:country|region|location)",
+        "from your (?:country|region|location)",
+        "only available in ",
+    ),
+    ErrorCode.PRIVATE: (r"\bprivate\b",),
+    ErrorCode.LOGIN_REQUIRED: (
+        r"\blog(?:ged)?.?in\b",
+        r"\bsign(?:ed)?.?in\b",
+        "registered users",
+        "--cookies",
+        "account credentials",
+        "authenticat",
+        "cookies .{0,40}needed",
+        "http error 40[13]",
+    ),
+    ErrorCode.REMOVED: (
+        "(?:been|was|is|were) (?:removed|deleted|taken down|terminated)",
+        "removed by",
+        "no longer (?:available|exists)",
+        "(?:has|is) expired",
+        "has ended",
+        "http error 410",
+    ),
+    ErrorCode.FORMAT_UNAVAILABLE: (
+        "requested format is not available",
+        "no video formats found",
+        "only images are available",
+        "requested formats are incompatible",
+        "cannot be partially downloaded",
+    ),
+    ErrorCode.UNSUPPORTED_URL: ("unsupported url", "not a valid url", "no suitable extractor", "invalid url"),
+    ErrorCode.NOT_FOUND: (
+        "http error 404",
+        "not found",
+        "not exist",
+        "(?:video|content|media|track|episode|post) (?:is )?(?:currently )?(?:unavailable|not available)",
+        "no (?:video|media)s? (?:(?:was|were) )?found",
+    ),
+    ErrorCode.ORIGIN_UNAVAILABLE: (
+        r"http error 5\d\d",
+        "temporarily unavailable",
+        "internal server error",
+        "server returned 5xx",
+    ),
+    ErrorCode.NETWORK_ERROR: (
+        "timed out",
+        "connection (?:reset|refused|aborted|closed)",
+        "unable to communicate",
+        "failed to resolve",
+        "did not get any data",
+        "downloaded file is empty",
+        r"fragment \d+ not found",
+        "content too short",
+        r"\d+ bytes read",
+        "giving up after",
+    ),
+    ErrorCode.POSTPROCESSING_FAILED: ("invalid data found", "ffmpeg exited", "conversion failed"),
+}
+_WORD_RULES = tuple((code, re.compile("|".join(words), re.IGNORECASE)) for code, words in _WORDS.items())
+
+# A warning that explains one of these errors better than the error's own text.
+_HIDING = {ErrorCode.FORMAT_UNAVAILABLE, ErrorCode.NOT_FOUND, ErrorCode.EXTRACTOR_ERROR, ErrorCode.DRM_PROTECTED}
+_RUNTIME_WARNING = re.compile(r"(?i)no supported javascript runtime")
+_COOKIE_WARNING = re.compile(r"(?i)cookies are no longer valid")
+
+_NOISE = re.compile(
+    r"(?is)^(?:error|warning):\s*|^\[[\w:+-]+\] (?:[^\s:]+: )?|;?\s*please report this issue on .*$|\s*\(caused by .*\)|\.?\s*use --list-\w+ for .*$"
+    r"|\.?\s*(?:also )?see +https?://github\.com/yt-dlp\S* .*$|\.?\s*use --(?:cookies|username)\b.*$"
+)
+
+
+def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError:
+    chain = list(_causes(exception))
+    for cause in chain:
+        if isinstance(cause, JobError):
+            return cause
+    code, retry_after = _by_class(chain)
+    text = _message(chain)
+    if code is None or code is ErrorCode.EXTRACTOR_ERROR:
+        code = _by_words(chain) or code or ErrorCode.INTERNAL_ERROR
+    return JobError(_unhide(code, list(warnings)), text, retry_after=retry_after)
+
+
+def _causes(exception: BaseException) -> Iterator[BaseException]:
+    """The exception and all that led to it, outermost first; yt-dlp keeps causes in attributes of its own."""
+    waiting: list[object] = [exception]
+    seen: list[BaseException] = []
+    while waiting and len(seen) < _MAX_CHAIN:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is known for known in seen):
+            continue
+        seen.append(current)
+        exc_info = getattr(current, "exc_info", None)
+        waiting += [
+            exc_info[1] if isinstance(exc_info, tuple) else None,
+            getattr(current, "cause", None),
+            getattr(current, "reason", None),
+            current.__cause__,
+            current.__context__,
+        ]
+        yield current
+
+
+def _by_class(chain: list[BaseException]) -> tuple[ErrorCode | None, float | None]:
+    for cause in chain:
+        if isinstance(cause, HTTPError):
+            return _by_status(cause, is_download=not any(isinstance(other, ExtractorError) for other in chain))
+    for cause in chain:
+        if code := _class_code(cause):
+            return code, None
+    return None, None
+
+
+def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode | None, float | None]:
+    headers = error.response.headers
+    if headers.get("X-Egress-Denied"):
+        return ErrorCode.URL_BLOCKED, None
+    if error.redirect_loop or error.status >= 500:  # noqa: PLR2004
+        return ErrorCode.ORIGIN_UNAVAILABLE, retry_after_seconds(headers.get("Retry-After"))
+    if error.status == 429:  # noqa: PLR2004
+        return ErrorCode.RATE_LIMITED, retry_after_seconds(headers.get("Retry-After"))
+    if error.status == 403 and is_download:  # noqa: PLR2004
+        # Media addresses expire within minutes on large sites; a new attempt extracts a fresh one.
+        return ErrorCode.ORIGIN_UNAVAILABLE, None
+    if error.status == 403 and headers.get("cf-mitigated"):  # noqa: PLR2004
+        return ErrorCode.BOT_CHECK, None
+    return _STATUS_CODES.get(error.status), None
+
+
+def _class_code(cause: BaseException) -> ErrorCode | None:  # noqa: C901, PLR0911, PLR0912 -- a table of classes
+    match cause:
+        case UnsupportedError() | UnsupportedRequest() | NoSupportingHandlers():
+            return ErrorCode.UNSUPPORTED_URL
+        case GeoRestrictedError():
+            return ErrorCode.GEO_RESTRICTED
+        case UserNotLive():
+            return ErrorCode.LIVE_NOT_STARTED
+        case CookieLoadError():
+            return ErrorCode.COOKIES_INVALID
+        case _UnsafeExtensionError():
+            return ErrorCode.UNSAFE_CONTENT
+        case EntryNotInPlaylist():
+            return ErrorCode.NOT_FOUND
+        case ThrottledDownload():
+            return ErrorCode.TOO_SLOW
+        case KeyboardInterrupt() | DownloadCancelled():
+            return ErrorCode.CANCELLED
+        case CertificateVerifyError():
+            return ErrorCode.ORIGIN_UNAVAILABLE
+        case ProxyError():
+            return ErrorCode.URL_BLOCKED if "url_blocked" in str(cause) else ErrorCode.NETWORK_ERROR
+        case TransportError() | ContentTooShortError():
+            return ErrorCode.NETWORK_ERROR
+        case PostProcessingError():
+            return _by_words([cause]) or ErrorCode.POSTPROCESSING_FAILED
+        case OSError():
+            return _system_code(cause)
+        case MemoryError():
+            return ErrorCode.TOO_LARGE
+        case ExtractorError():
+            return ErrorCode.EXTRACTOR_ERROR
+    return None
+
+
+def _system_code(error: OSError) -> ErrorCode | None:
+    if error.errno in _FULL_DISK:
+        return ErrorCode.STORAGE_FULL
+    if error.errno == errno.EFBIG:
+        return ErrorCode.TOO_LARGE
+    if isinstance(error, ConnectionError | TimeoutError):
+        return ErrorCode.NETWORK_ERROR
+    return None
+
+
+def _by_words(chain: list[BaseException]) -> ErrorCode | None:
+    text = "\n".join(str(cause) for cause in chain)
+    return next((code for code, pattern in _WORD_RULES if pattern.search(text)), None)
+
+
+def _unhide(code: ErrorCode, warnings: list[str]) -> ErrorCode:
+    if code in _HIDING and any(_RUNTIME_WARNING.search(warning) for warning in warnings):
+        return ErrorCode.MISSING_DEPENDENCY
+    if code in {ErrorCode.LOGIN_REQUIRED, ErrorCode.BOT_CHECK} and any(map(_COOKIE_WARNING.search, warnings)):
+        return ErrorCode.COOKIES_INVALID
+    return code
+
+
+def retry_after_seconds(value: str | None, *, now: float | None = None) -> float | None:
+    """RFC 9110's Retry-After: seconds or a date; None for anything else."""
+    if not value:
+        return None
+    try:
+        seconds = (
+            float(value) if value.strip().isdigit() else _seconds_until(value, time.time() if now is None else now)
+        )
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _seconds_until(date: str, now: float) -> float:
+    return parsedate_to_datetime(date).timestamp() - now
+
+
+def _message(chain: list[BaseException]) -> str:
+    """The outermost words, without yt-dlp's advice for its command line."""
+    text = redact(next(filter(None, (str(cause).strip() for cause in chain)), ""))
+    previous = None
+    while text != previous:
+        previous, text = text, _NOISE.sub("", text).strip()
+    return text[:MESSAGE_CHARACTERS]

@@ -1,0 +1,193 @@
+"""Our own steps in yt-dlp's chain of postprocessors: the wanted container, and tags at the least cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from yt_dlp.globals import postprocessors
+from yt_dlp.postprocessor.ffmpeg import (
+    FFmpegExtractAudioPP,
+    FFmpegFixupM3u8PP,
+    FFmpegMetadataPP,
+    FFmpegPostProcessor,
+    FFmpegPostProcessorError,
+)
+from yt_dlp.utils import MEDIA_EXTENSIONS, prepend_extension, replace_extension
+
+from downloads.engine import facts, inspection, mp4
+
+Result = tuple[list[str], dict[str, Any]]
+
+# Steps whose ffmpeg writes the whole file anew anyway, and can write the tags with it.
+CARRIERS = ("Merger", "FixupM3u8", "FixupM4a", "Audio", "Container")
+# Set in an info dict when the file at hand has its tags.
+TAGGED = "__tagged"
+
+_NO_VIDEO = frozenset({*MEDIA_EXTENSIONS.audio, *MEDIA_EXTENSIONS.thumbnails, "gif"})
+_MP4_EXTENSIONS = frozenset({"mp4", "m4a", "m4v"})
+_UNTAGGABLE = frozenset({"aac"})
+_H264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac")
+_ENCODERS = {
+    "mp4": _H264,
+    "mov": _H264,
+    "mkv": _H264,
+    "flv": (*_H264, "-ar", "44100", "-sn"),
+    "avi": ("-c:v", "mpeg4", "-vtag", "XVID", "-q:v", "4", "-c:a", "libmp3lame", "-sn"),
+    "webm": ("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1", "-c:a", "libopus", "-sn"),
+}
+
+
+class _Listening(FFmpegPostProcessor):  # type: ignore[misc]  # yt_dlp has no types
+    """Keeps what ffmpeg says of the file it writes: asking again would cost another process."""
+
+    def real_run_ffmpeg(self, *arguments: Any, **options: Any) -> str:
+        words: str = super().real_run_ffmpeg(*arguments, **options)
+        self._downloader.heard = facts.from_ffmpeg(words)
+        return words
+
+
+class ContainerPP(_Listening):
+    """Video in the wanted container: moved there as it is, encoded anew only when allowed, else left where it is."""
+
+    def __init__(self, downloader: Any = None, target: str = "mp4", *, may_recode: bool = False) -> None:
+        super().__init__(downloader)
+        self._target = target
+        self._may_recode = may_recode
+
+    def run(self, info: dict[str, Any]) -> Result:
+        source = info["ext"].lower()
+        if source == self._target or info.get("vcodec") == "none" or source in _NO_VIDEO:
+            return [], info
+        path = info["filepath"]
+        changed = replace_extension(path, self._target, source)
+        if not self._move(path, changed, source):
+            return [], info
+        info["filepath"], info["ext"] = changed, self._target
+        return [path], info
+
+    def _move(self, path: str, changed: str, source: str) -> bool:
+        try:
+            self._make(path, changed, self.stream_copy_opts(ext=self._target))
+        except FFmpegPostProcessorError:
+            if self._may_recode:
+                self.to_screen(f"Encoding anew for {self._target}")
+                self._make(path, changed, (*self.stream_copy_opts(copy=False), *_ENCODERS[self._target]))
+                return True
+            self.report_warning(
+                f"Kept as {source}: {self._target} cannot hold its codecs, and encoding anew is not allowed"
+            )
+            return False
+        return True
+
+    def _make(self, path: str, changed: str, options: Iterable[str]) -> None:
+        """By way of a temporary name, so that a killed ffmpeg leaves nothing that looks finished."""
+        unfinished = prepend_extension(changed, "temp")
+        try:
+            self.run_ffmpeg(path, unfinished, options)
+        except FFmpegPostProcessorError:
+            with suppress(FileNotFoundError):
+                Path(unfinished).unlink()
+            raise
+        Path(unfinished).replace(changed)
+
+
+class AudioPP(_Listening, FFmpegExtractAudioPP):  # type: ignore[misc]  # yt_dlp has no types
+    """yt-dlp calls bare AAC .m4a, which it is not."""
+
+    def run(self, info: dict[str, Any]) -> Result:
+        leftover, info = super().run(info)
+        if self.mapping == "aac" and info["ext"] == "m4a" and leftover:
+            named = str(Path(info["filepath"]).with_suffix(".aac"))
+            Path(info["filepath"]).replace(named)
+            info["filepath"], info["ext"] = named, "aac"
+        return leftover, info
+
+    def get_audio_codec(self, path: str) -> str | None:
+        """Without ffprobe where the file is MP4."""
+        layout = mp4.read_layout(Path(path)) if Path(path).suffix in {".mp4", ".m4a"} else None
+        codec = mp4.facts(layout).acodec if layout else None
+        if codec and codec.startswith("mp4a.40"):
+            return "aac"
+        asked: str | None = super().get_audio_codec(path)
+        return asked
+
+
+class FixupM3u8PP(_Listening, FFmpegFixupM3u8PP):  # type: ignore[misc]  # yt_dlp has no types
+    """yt-dlp starts ffprobe twice, for what the first bytes tell and for a filter that ffmpeg adds by itself."""
+
+    def run(self, info: dict[str, Any]) -> Result:
+        path = Path(info["filepath"])
+        if info["ext"] in _MP4_EXTENSIONS and inspection.is_transport_stream(path):
+            self._fixup("Fixing MPEG-TS in MP4 container", str(path), [*self.stream_copy_opts(), "-f", "mp4"])
+        return [], info
+
+
+class TagsPP(_Listening, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp has no types
+    """Tags and an early `moov`, without a process where that is possible. Also without tags, for the `moov`."""
+
+    def __init__(self, downloader: Any = None, *, add_metadata: bool = True, add_chapters: bool = False) -> None:
+        super().__init__(downloader, add_metadata=add_metadata, add_chapters=add_chapters, add_infojson=False)
+        self.adds_metadata = add_metadata
+
+    def run(self, info: dict[str, Any]) -> Result:
+        has_chapters = self._add_chapters and info.get("chapters")
+        if has_chapters:
+            return self._by_ffmpeg(info)
+        if info.get(TAGGED) or info["ext"] in _UNTAGGABLE or self._without_ffmpeg(info):
+            return [], info
+        return self._by_ffmpeg(info) if self.adds_metadata else ([], info)
+
+    def arguments(self, info: dict[str, Any]) -> list[str]:
+        """What ffmpeg is told to write the tags."""
+        return [word for pair in self._pairs(info) for word in pair]
+
+    def _pairs(self, info: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        return self._get_metadata_opts(info) if self.adds_metadata else iter(())
+
+    def _by_ffmpeg(self, info: dict[str, Any]) -> Result:
+        result: Result = super().run(info)
+        return result
+
+    def _without_ffmpeg(self, info: dict[str, Any]) -> bool:
+        path = Path(info["filepath"])
+        tags = _global_tags(self._pairs(info))
+        layout = mp4.read_layout(path) if info["ext"] in _MP4_EXTENSIONS and tags is not None else None
+        return layout is not None and tags is not None and _write(path, layout, tags)
+
+
+def _global_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str] | None:
+    """None when single streams get tags too, which takes ffmpeg."""
+    tags: dict[str, str] = {}
+    for option, value in pairs:
+        if option == "-metadata":
+            name, _, content = value.partition("=")
+            tags[name] = content
+        elif option.startswith("-metadata"):
+            return None
+    return tags
+
+
+def _write(path: Path, layout: mp4.Layout, tags: Mapping[str, str]) -> bool:
+    try:
+        if mp4.is_done(layout, tags):
+            return True
+        unfinished = Path(prepend_extension(str(path), "temp"))
+        if not mp4.write(path, layout, tags, unfinished):
+            return False
+    except ValueError:  # boxes that contradict each other
+        return False
+    unfinished.replace(path)
+    return True
+
+
+def lighter(step: Any) -> Any:
+    """Our own in place of a step that yt-dlp adds by itself."""
+    return FixupM3u8PP(step._downloader) if type(step) is FFmpegFixupM3u8PP else step  # noqa: SLF001
+
+
+def register() -> None:
+    """So that options can name our steps as they name yt-dlp's own."""
+    postprocessors.value.update({"AudioPP": AudioPP, "ContainerPP": ContainerPP, "TagsPP": TagsPP})
