@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
@@ -80,6 +82,15 @@ class Client:
 
 
 def abort_of(send: Send) -> Callable[[], None] | None:
-    """Of uvicorn's transport. A mere close would keep the socket and its unsent bytes until the peer reads them."""
+    """Reset uvicorn's connection. A mere close would keep its unsent bytes, in two buffers, until the peer reads."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
-    return getattr(transport, "abort", None)
+    if not isinstance(transport, asyncio.WriteTransport):
+        return None
+
+    def abort() -> None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+    return abort

@@ -16,6 +16,7 @@ from mediadl.asgi.messages import Application, Receive, Scope, Send
 from mediadl.asgi.reading import CHUNK_BYTES
 from mediadl.asgi.threads import Threads
 from tests.asgi.driver import Answer, Call, call
+from tests.asgi.handles import open_handles
 
 CONTENT = bytes(range(256)) * 40
 LARGE = os.urandom(5 * CHUNK_BYTES + 17)
@@ -84,7 +85,7 @@ def get(files: Build) -> Callable[..., Answer]:
     """The answer to one request for a file, whose view sends `view` as well."""
 
     def get(
-        key: str = "job/1/a.mp4", method: str = "GET", *, view: dict[str, str] | None = None, **request: str
+        key: str = "job/1/a.mp4", method: str = "GET", *, view: dict[str, Any] | None = None, **request: str
     ) -> Answer:
         headers = [(name.replace("_", "-"), value) for name, value in request.items()]
         return asyncio.run(call(files(Django(key, **(view or {}))), method=method, headers=headers))
@@ -93,17 +94,6 @@ def get(files: Build) -> Callable[..., Answer]:
 
 
 Get = Callable[..., Answer]
-
-
-def open_handles(root: Path) -> list[str]:
-    handles = []
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except FileNotFoundError:
-            continue
-        handles += [target] if target.startswith(str(root)) else []
-    return handles
 
 
 def test_sends_the_file_with_the_headers_of_the_view(get: Get) -> None:
