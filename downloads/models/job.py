@@ -229,6 +229,8 @@ class Job(models.Model):
         renewed = {"version": F("version") + 1, "updated_at": Now(), "lease_expires_at": Now() + LEASE}
         if not Job.objects.held_by_attempt(self).update(**renewed, **progress):
             raise LeaseLostError("renew", "no longer held by this attempt")
+        for name, value in progress.items():
+            setattr(self, name, value)
 
     def enter(self, stage: Stage, **progress: Any) -> None:
         with transaction.atomic():
