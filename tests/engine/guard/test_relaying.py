@@ -1,0 +1,352 @@
+"""What the guard lets through, between raw clients and raw origins."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.engine.guard.peers import (
+    LOCAL,
+    Client,
+    CutShortError,
+    GuardProcess,
+    Peer,
+    Site,
+    framed,
+    guard_process,
+    says,
+    says_and_resets,
+)
+
+MEGABYTE = 1024**2
+
+
+class TestPlainHttp:
+    def test_gets_a_body_of_known_length(self, client: Client, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello", fields="X-Mine: 1\r\n"))
+
+        reply = client.get(site.url("/hello"))
+
+        assert (reply.status, reply.body, reply.fields["x-mine"]) == (200, b"hello", "1")
+
+    def test_asks_the_origin_for_the_path_under_the_name_of_the_url(self, client: Client, site: Site) -> None:
+        site.handlers["/asked"] = says(framed(b""))
+
+        client.get(site.url("/asked?a=b"), b"Proxy-Token: x\r\n")
+
+        head = site.heads[-1]
+        assert head.startswith(b"GET /asked?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % site.port)
+        assert b"Proxy" not in head
+        assert b"Host: x\r\n" not in head
+
+    def test_reaches_an_origin_on_ipv6(self, client: Client, site6: Site) -> None:
+        site6.handlers["/hello"] = says(framed(b"six"))
+
+        assert client.get(site6.url("/hello", host="[::1]")).body == b"six"
+
+    def test_tells_of_a_head_request_the_length_and_sends_no_body(self, client: Client, site: Site) -> None:
+        site.handlers["/head"] = says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        site.handlers["/after"] = says(framed(b"after"))
+
+        assert client.get(site.url("/head"), method=b"HEAD").fields["content-length"] == "1000"
+        assert client.get(site.url("/after")).body == b"after"
+
+    @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+    def test_expects_no_body_where_there_is_none(self, client: Client, site: Site, status: str) -> None:
+        site.handlers["/empty"] = says(f"HTTP/1.1 {status}\r\nETag: x\r\n\r\n".encode())
+
+        assert client.get(site.url("/empty")).fields["etag"] == "x"
+        assert client.get(site.url("/empty")).fields["etag"] == "x"
+
+    def test_relays_chunks(self, client: Client, site: Site) -> None:
+        body = b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for size in (1, 5000, 70_000)) + b"0\r\n\r\n"
+        site.handlers["/chunked"] = says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+
+        for _ in range(2):
+            assert len(client.get(site.url("/chunked")).body) == 75_001
+
+    def test_relays_a_body_that_ends_with_the_connection(self, client: Client, site: Site) -> None:
+        site.handlers["/open"] = says(b"HTTP/1.0 200 OK\r\n\r\nall of it", goes_on=False)
+
+        reply = client.get(site.url("/open"))
+
+        assert (reply.body, reply.fields["connection"]) == (b"all of it", "close")
+
+    @pytest.mark.parametrize("method", [b"POST", b"PUT"])
+    def test_sends_a_body_of_known_length(self, client: Client, site: Site, method: bytes) -> None:
+        def echo(peer: Peer, head: bytes) -> bool:
+            assert b"Content-Length: 200000\r\n" in head
+            peer.send(framed(peer.read(200_000)))
+            return True
+
+        site.handlers["/echo"] = echo
+        body = os.urandom(200_000)
+
+        for _ in range(2):
+            client.send(b"%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" % (method, site.url("/echo")))
+            client.send(body)
+            assert client.reply().body == body
+
+    def test_sends_a_chunked_body(self, client: Client, site: Site) -> None:
+        chunks = b"5\r\nabcde\r\n0\r\n\r\n"
+
+        def echo(peer: Peer, head: bytes) -> bool:
+            assert b"Transfer-Encoding: chunked\r\n" in head
+            peer.send(framed(peer.read(len(chunks))))
+            return True
+
+        site.handlers["/chunks"] = echo
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % site.url("/chunks"))
+        client.send(chunks[:6])
+        client.send(chunks[6:])
+
+        assert client.reply().body == chunks
+
+    def test_passes_on_an_interim_answer_before_the_body_is_sent(self, client: Client, site: Site) -> None:
+        def polite(peer: Peer, _head: bytes) -> bool:
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.send(framed(peer.read(4)))
+            return True
+
+        site.handlers["/expect"] = polite
+        client.send(
+            b"POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n" % site.url("/expect")
+        )
+
+        assert client.reply().status == 100
+        client.send(b"body")
+        assert client.reply().body == b"body"
+
+    def test_relays_an_answer_that_comes_before_the_body_has_been_read(self, client: Client, site: Site) -> None:
+        def refuse(peer: Peer, _head: bytes) -> bool:
+            peer.send(framed(b"too large", status="413 Content Too Large", fields="Connection: close\r\n"))
+            return False
+
+        site.handlers["/upload"] = refuse
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % site.url("/upload"))
+
+        reply = client.reply()
+
+        assert (reply.status, reply.fields["connection"]) == (413, "close")
+
+    def test_keeps_the_connection_to_the_origin_for_the_next_request(self, client: Client, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello"))
+        before = site.connections
+
+        for _ in range(20):
+            assert client.get(site.url("/hello")).body == b"hello"
+
+        assert site.connections == before + 1
+
+    def test_answers_requests_that_were_sent_at_once(self, client: Client, site: Site) -> None:
+        site.handlers["/a"] = says(framed(b"a"))
+        site.handlers["/b"] = says(framed(b"b"))
+
+        request = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
+        client.send(request % site.url("/a") + request % site.url("/b"))
+
+        assert [client.reply().body, client.reply().body] == [b"a", b"b"]
+
+    def test_asks_again_where_the_origin_closed_a_kept_connection(self, client: Client, site: Site) -> None:
+        site.handlers["/once"] = says(framed(b"once"), goes_on=False)
+
+        for _ in range(5):
+            assert client.get(site.url("/once")).body == b"once"
+
+    def test_sends_no_body_on_a_kept_connection(self, client: Client, site: Site) -> None:
+        def post(peer: Peer, _head: bytes) -> bool:
+            peer.send(framed(peer.read(2)))
+            return True
+
+        site.handlers["/hello"] = says(framed(b"hello"))
+        site.handlers["/post"] = post
+        client.get(site.url("/hello"))
+        before = site.connections
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok" % site.url("/post"))
+
+        assert client.reply().body == b"ok"
+        assert site.connections == before + 1
+
+    def test_serves_http_1_0_and_closes(self, client: Client, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello"))
+        client.send(b"GET %s HTTP/1.0\r\n\r\n" % site.url("/hello"))
+
+        assert client.reply().body == b"hello"
+        assert client.is_closed()
+        assert site.heads[-1].startswith(b"GET /hello HTTP/1.0\r\n")
+
+    def test_speaks_with_the_standard_library(self, guard: GuardProcess, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello"))
+        connection = http.client.HTTPConnection(LOCAL, guard.port, timeout=10)
+        for _ in range(2):
+            connection.request("GET", site.url("/hello").decode())
+            assert connection.getresponse().read() == b"hello"
+        connection.close()
+
+    @pytest.mark.parametrize(
+        ("answer", "failed"),
+        [
+            (b"", "closed"),
+            (b"HTTP/1.1 200 OK\r\nContent-", "closed"),
+            (b"SSH-2.0-OpenSSH_9\r\n\r\n", "bad_response"),
+            (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "bad_response"),
+            (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "bad_response"),
+            (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20, "bad_response"),
+        ],
+    )
+    def test_says_so_when_the_origin_talks_nonsense(
+        self, client: Client, site: Site, answer: bytes, failed: str
+    ) -> None:
+        site.handlers["/nonsense"] = says(answer, goes_on=False)
+        client.send(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % site.url("/nonsense"))
+
+        reply = client.reply()
+        while reply.status < 200:
+            reply = client.reply()
+
+        assert (reply.status, reply.failed) == (502, failed)
+
+    def test_lets_no_origin_speak_for_the_guard(self, client: Client, site: Site) -> None:
+        site.handlers["/forged"] = says(framed(b"", status="403 x", fields="X-Egress-Denied: private\r\n"))
+
+        assert client.get(site.url("/forged")).denied is None
+
+
+class TestCuts:
+    """An origin that stops half-way must be seen as cut, so that the download is resumed and not published."""
+
+    def test_inside_a_known_length(self, client: Client, site: Site) -> None:
+        site.handlers["/cut"] = says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome", goes_on=False)
+
+        with pytest.raises(CutShortError):
+            client.get(site.url("/cut"))
+
+    @pytest.mark.parametrize(
+        "part", [b"", b"5\r\nabc", b"5\r\nabcde", b"5\r\nabcde\r\n", b"5\r\nabcde\r\n0\r\n", b"zz\r\n"]
+    )
+    def test_inside_chunks(self, client: Client, site: Site, part: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        site.handlers["/cut"] = says(head + part, goes_on=False)
+
+        with pytest.raises((CutShortError, ConnectionError, ValueError)):
+            client.get(site.url("/cut"))
+
+    def test_inside_a_body_of_unknown_length(self, client: Client, site: Site) -> None:
+        site.handlers["/cut"] = says_and_resets(b"HTTP/1.0 200 OK\r\n\r\nsome")
+
+        with pytest.raises(ConnectionError):
+            client.get(site.url("/cut"))
+
+    def test_inside_a_tunnel(self, client: Client, site: Site) -> None:
+        site.handlers["/cut"] = says_and_resets(b"some")
+        client.connect(b"127.0.0.1:%d" % site.port)
+        client.send(b"GET /cut HTTP/1.1\r\n\r\n")
+
+        with pytest.raises(ConnectionError):
+            client.read_to_end()
+
+
+class TestTunnels:
+    def test_carry_bytes_both_ways(self, client: Client, site: Site) -> None:
+        def echo(peer: Peer, _head: bytes) -> bool:
+            peer.send(b"ready")
+            peer.send(peer.read(MEGABYTE)[::-1])
+            return True
+
+        site.handlers["/talk"] = echo
+        reply = client.connect(b"127.0.0.1:%d" % site.port)
+        data = os.urandom(MEGABYTE)
+        client.send(b"GET /talk HTTP/1.1\r\n\r\n")
+        sender = threading.Thread(target=client.send, args=(data,))
+        sender.start()
+
+        assert reply.status == 200
+        assert client.read(5) == b"ready"
+        assert client.read(MEGABYTE) == data[::-1]
+        sender.join()
+
+    def test_carry_what_was_sent_before_they_stood(self, client: Client, site: Site) -> None:
+        site.handlers["/early"] = says(b"early")
+        client.send(b"CONNECT 127.0.0.1:%d HTTP/1.0\r\n\r\nGET /early HTTP/1.1\r\n\r\n" % site.port)
+
+        assert client.reply(is_tunnel=True).status == 200
+        assert client.read(5) == b"early"
+
+    def test_carry_the_end_of_one_side_alone(self, client: Client, site: Site) -> None:
+        def answer_after_the_end(peer: Peer, _head: bytes) -> bool:
+            peer.send(b"got " + peer.read_to_end())
+            return False
+
+        site.handlers["/half"] = answer_after_the_end
+        client.connect(b"127.0.0.1:%d" % site.port)
+        client.send(b"GET /half HTTP/1.1\r\n\r\nrequest")
+        client.finish()
+
+        assert client.read_to_end() == b"got request"
+
+    def test_carry_tls(self, guard: GuardProcess, tmp_path: Path) -> None:
+        certificate = self_signed(tmp_path)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(certificate)
+        with socket.create_server((LOCAL, 0)) as listener:
+            port = listener.getsockname()[1]
+            thread = threading.Thread(target=serve_tls_once, args=(listener, server))
+            thread.start()
+            with guard_process(EGRESS_ALLOW=f"{LOCAL}:{port}") as own:
+                trust = ssl.create_default_context(cafile=certificate)
+                connection = http.client.HTTPSConnection(LOCAL, own.port, timeout=10, context=trust)
+                connection.set_tunnel(LOCAL, port)
+                connection.request("GET", "/secret")
+                assert connection.getresponse().read() == b"over TLS"
+                connection.close()
+                assert "secret" not in (own.directory / "log").read_text()
+            thread.join()
+
+    def test_tell_the_standard_library_why_they_are_refused(self, guard: GuardProcess, canary: Site) -> None:
+        connection = http.client.HTTPSConnection(LOCAL, guard.port, timeout=10)
+        connection.set_tunnel(LOCAL, canary.port)
+
+        with pytest.raises(OSError, match="403 url_blocked loopback"):
+            connection.request("GET", "/")
+
+    def test_have_no_body(self, client: Client, site: Site) -> None:
+        client.send(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" % site.port)
+
+        assert client.reply().status == 400
+
+
+def self_signed(directory: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "origin")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOCAL))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "origin.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def serve_tls_once(listener: socket.socket, context: ssl.SSLContext) -> None:
+    connected, _ = listener.accept()
+    with context.wrap_socket(connected, server_side=True) as secure:
+        secure.recv(65536)
+        secure.sendall(framed(b"over TLS"))
+        secure.recv(1)

@@ -1,0 +1,197 @@
+"""Names: looked up once, judged by all their answers, connected to the address that was judged."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from downloads.engine import guard_dial
+from downloads.engine.guard_dial import Dialer, FailedError, Resolver, is_own_address
+from downloads.engine.guard_policy import DeniedError, Policy, Target
+from tests.engine.guard.peers import Client, ScriptedResolver, Site, framed, guard_thread, says
+
+
+@pytest.fixture
+def origin_site() -> Iterator[Site]:
+    running = Site()
+    running.handlers["/"] = says(framed(b"hello"))
+    yield running
+    running.close()
+
+
+def policy_for(site: Site) -> Policy:
+    return Policy.from_environment({"EGRESS_ALLOW": f"127.0.0.1:{site.port}", "EGRESS_PORTS": str(site.port)})
+
+
+class TestRebinding:
+    def test_a_name_is_looked_up_once_for_a_connection(self, origin_site: Site) -> None:
+        resolver = ScriptedResolver(answers={"rebind.example": [["127.0.0.1"], ["127.0.0.2"]]})
+        with guard_thread(policy_for(origin_site), resolve=resolver) as port, Client(port) as client:
+            for _ in range(3):
+                assert client.get(origin_site.url("/", host="rebind.example")).body == b"hello"
+
+        assert resolver.asked == ["rebind.example"]
+        assert origin_site.connections == 1
+
+    def test_the_next_connection_is_judged_by_the_next_answer(self, origin_site: Site) -> None:
+        resolver = ScriptedResolver(answers={"rebind.example": [["127.0.0.1"], ["127.0.0.2"]]})
+        with guard_thread(policy_for(origin_site), resolve=resolver) as port:
+            with Client(port) as first:
+                assert first.get(origin_site.url("/", host="rebind.example")).status == 200
+            with Client(port) as second:
+                assert second.get(origin_site.url("/", host="rebind.example")).denied == "loopback"
+
+        assert origin_site.connections == 1
+
+    @pytest.mark.parametrize("answer", [["127.0.0.1", "127.0.0.2"], ["10.0.0.1", "127.0.0.1"], ["127.0.0.1", "::1"]])
+    def test_a_mixed_answer_is_refused_without_a_connection(self, origin_site: Site, answer: list[str]) -> None:
+        resolver = ScriptedResolver(answers={"mixed.example": [answer]})
+        with guard_thread(policy_for(origin_site), resolve=resolver) as port:
+            with Client(port) as client:
+                assert client.get(origin_site.url("/", host="mixed.example")).status == 403
+            with Client(port) as client:
+                assert client.connect(f"mixed.example:{origin_site.port}".encode()).status == 403
+
+        assert origin_site.connections == 0
+
+    def test_a_refused_port_or_domain_is_not_even_looked_up(self, origin_site: Site) -> None:
+        resolver = ScriptedResolver(answers={})
+        policy = Policy.from_environment({"EGRESS_DOMAINS_BLOCKED": "blocked.example"})
+        with guard_thread(policy, resolve=resolver) as port:
+            for url in (b"http://x.example:25/", b"http://a.blocked.example/"):
+                with Client(port) as client:
+                    assert client.get(url).status == 403
+
+        assert resolver.asked == []
+
+    def test_a_literal_address_is_not_looked_up(self, origin_site: Site) -> None:
+        resolver = ScriptedResolver(answers={})
+        with guard_thread(policy_for(origin_site), resolve=resolver) as port, Client(port) as client:
+            assert client.get(origin_site.url("/")).status == 200
+
+        assert resolver.asked == []
+
+
+class TestConnecting:
+    def test_goes_on_to_the_next_address_when_one_is_dead(self, origin_site: Site) -> None:
+        policy = Policy.from_environment({"EGRESS_ALLOW": "127.0.0.0/8, ::1"})
+        resolver = ScriptedResolver(answers={"many.example": [["::1", "127.0.0.9", "127.0.0.1"]]})
+        with guard_thread(policy, resolve=resolver) as port, Client(port) as client:
+            assert client.get(origin_site.url("/", host="many.example")).body == b"hello"
+
+    def test_tries_the_next_address_beside_one_that_is_silent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def open_or_hang(address: str, port: int) -> socket.socket:
+            if address != "10.0.0.3":
+                await asyncio.sleep(60)
+            return socket.socket()
+
+        monkeypatch.setattr(guard_dial, "_open", open_or_hang)
+        dialer = Dialer(
+            Policy.from_environment({"EGRESS_ALLOW": "10.0.0.0/8"}),
+            ScriptedResolver(answers={"slow.example": [["10.0.0.1", "10.0.0.2", "10.0.0.3"]]}),
+        )
+        started = time.monotonic()
+        asyncio.run(dialer.connect(Target(host="slow.example", port=80))).close()
+
+        assert 0.4 < time.monotonic() - started < 2
+
+    def test_closes_the_connections_that_lose(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[socket.socket] = []
+
+        async def open_late(_address: str, _port: int) -> socket.socket:
+            await asyncio.sleep(0.3)
+            opened.append(socket.socket())
+            return opened[-1]
+
+        async def connect_and_look() -> int:
+            winner = await guard_dial._race(["10.0.0.1", "10.0.0.2"], 80)
+            await asyncio.sleep(0.4)
+            winner.close()
+            return sum(each.fileno() >= 0 for each in opened)
+
+        monkeypatch.setattr(guard_dial, "_open", open_late)
+
+        assert asyncio.run(connect_and_look()) == 0
+
+    def test_takes_the_families_in_turn(self) -> None:
+        mixed = guard_dial._interleaved(["2a00::1", "2a00::2", "2a00::3", "1.1.1.1", "1.1.1.2"])
+
+        assert mixed == ["2a00::1", "1.1.1.1", "2a00::2", "1.1.1.2", "2a00::3"]
+
+    def test_knows_an_address_of_this_machine(self) -> None:
+        assert is_own_address("127.0.0.1")
+        assert is_own_address("::1")
+
+
+class TestLookingUp:
+    def test_asks_the_system(self) -> None:
+        assert "127.0.0.1" in asyncio.run(look_up("localhost"))
+
+    def test_gives_up_in_bounded_time_and_delays_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        release = threading.Event()
+        monkeypatch.setattr(guard_dial, "_look_up", lambda _host: release.wait(20) and [])
+        monkeypatch.setattr(guard_dial, "LOOK_UP_SECONDS", 0.2)
+        started = time.monotonic()
+
+        with pytest.raises(FailedError, match="dns"):
+            asyncio.run(Dialer(Policy()).connect(Target(host="stuck.example", port=80)))
+
+        assert time.monotonic() - started < 2
+        release.set()
+
+    def test_keeps_the_number_of_stuck_threads_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        release = threading.Event()
+        stuck: list[str] = []
+
+        def look_up_for_ever(host: str) -> list[str]:
+            stuck.append(host)
+            release.wait(20)
+            return ["10.0.0.1"]
+
+        async def ask_many() -> list[BaseException | socket.socket]:
+            dialer = Dialer(Policy())
+            asked = [dialer.connect(Target(host=f"h{number}.example", port=80)) for number in range(100)]
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            release.set()
+            return found
+
+        monkeypatch.setattr(guard_dial, "_look_up", look_up_for_ever)
+        monkeypatch.setattr(guard_dial, "LOOK_UP_SECONDS", 0.2)
+        found = asyncio.run(ask_many())
+
+        assert len(stuck) == guard_dial.MAX_LOOK_UPS
+        assert all(isinstance(error, FailedError) for error in found)
+
+    def test_recovers_when_stuck_threads_return(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        release = threading.Event()
+
+        def look_up_slowly(_host: str) -> list[str]:
+            release.wait(20)
+            return ["10.0.0.1"]
+
+        async def ask_twice() -> list[BaseException | socket.socket]:
+            dialer = Dialer(Policy())
+            targets = [Target(host="h.example", port=80)] * (guard_dial.MAX_LOOK_UPS + 5)
+            await asyncio.gather(*map(dialer.connect, targets), return_exceptions=True)
+            release.set()
+            await asyncio.sleep(0.1)
+            return await asyncio.gather(*map(dialer.connect, targets), return_exceptions=True)
+
+        monkeypatch.setattr(guard_dial, "_look_up", look_up_slowly)
+        monkeypatch.setattr(guard_dial, "LOOK_UP_SECONDS", 0.2)
+
+        assert all(isinstance(error, DeniedError) for error in asyncio.run(ask_twice()))
+
+    def test_keeps_the_scope_of_an_answer(self) -> None:
+        assert guard_dial._address(("fe80::1", 0, 0, 2)) == "fe80::1%2"
+        assert guard_dial._address(("fe80::1%eth0", 0, 0, 2)) == "fe80::1%eth0"
+        assert guard_dial._address(("::1", 0, 0, 0)) == "::1"
+
+
+async def look_up(host: str) -> list[str]:
+    return list(await Resolver()(host))
