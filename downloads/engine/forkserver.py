@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from downloads.engine import launch, leash, linux, sandbox, wire
+from downloads.engine import launch, leash, linux, sandbox, usage, wire
 from downloads.engine.spec import Event, JobSpec
 
 log = logging.getLogger("downloads.engine.forkserver")
@@ -49,6 +49,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
     began = time.monotonic()
     entry = _load(arguments.child, is_sandboxed=not arguments.no_sandbox)
+    _kill_strays()
     server = ForkServer(arguments.socket, entry)
     log.info("ready after %.2f s", time.monotonic() - began)
     server.serve_forever()
@@ -72,7 +73,7 @@ def _shed_environment() -> None:
 
 
 def _load(child: str, *, is_sandboxed: bool) -> launch.Entry:
-    """Import and warm everything a child needs, and keep the collector from copying it into each child."""
+    """Import and warm everything a child needs, and make its memory cheap to fork and to share."""
     module_name, _, function = child.partition(":")
     module = import_module(module_name)
     if hasattr(module, "warm"):
@@ -83,6 +84,7 @@ def _load(child: str, *, is_sandboxed: bool) -> launch.Entry:
         log.warning("%s left threads behind: a fork may find locks that nobody releases", module_name)
     gc.collect()
     gc.freeze()
+    linux.use_huge_pages()
     return launch.Entry(run=getattr(module, function), is_sandboxed=is_sandboxed)
 
 
@@ -155,6 +157,16 @@ def _reap(*_: object) -> None:
             with suppress(OSError):
                 os.killpg(dead.si_pid, signal.SIGKILL)
             os.waitpid(dead.si_pid, 0)
+
+
+def _kill_strays() -> None:
+    """What a child had started, when its leash was killed while no fork server was there to bury it."""
+    for process in map(int, filter(str.isdigit, os.listdir("/proc"))):  # noqa: PTH208
+        with suppress(OSError):
+            is_ours = f"{launch.MARK}=1".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            group = os.getpgid(process)
+            if is_ours and not usage.is_alive(group):
+                os.killpg(group, signal.SIGKILL)
 
 
 def _hold(entry: launch.Entry, connection: socket.socket) -> NoReturn:

@@ -21,6 +21,8 @@ Run = Callable[[JobSpec, Emit], int]
 
 _OOM_SCORE = 500  # the kernel takes the download and not the worker
 _TEMPORARY = ".tmp"
+# In the environment of everything that a child starts, so that strays can be told from other programs.
+MARK = "MEDIADL_ATTEMPT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ def _volunteer_for_the_oom_killer() -> None:
 
 def _enter_directory(work: str) -> None:
     os.umask(0o077)
+    os.environ[MARK] = "1"
     os.environ["TMPDIR"] = temporary = f"{work}/{_TEMPORARY}"
     os.makedirs(temporary, exist_ok=True)  # noqa: PTH103 - before every first event: pathlib is slow to warm up
     os.chdir(work)

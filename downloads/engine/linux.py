@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import struct
+from pathlib import Path
 
 # A 32-bit Python on a 64-bit kernel has other call numbers.
 MACHINE = platform.machine() if struct.calcsize("P") == 8 else "unknown"  # noqa: PLR2004
@@ -14,11 +15,15 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 
+_MADV_COLLAPSE = 25
+_HUGE_PAGE_BYTES = 2 * 1024**2
+
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _libc.syscall.restype = ctypes.c_long
 
 
@@ -43,6 +48,15 @@ def adopt_orphans() -> None:
 
 def forbid_new_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def use_huge_pages() -> None:
+    """Gather this process's memory in pages of 2 MB, where the kernel can (6.1 and later): forks copy far fewer."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        addresses, rights, _, _, _, *name = line.split()
+        if "w" in rights and name in ([], ["[heap]"]):
+            first, last = (int(address, 16) // _HUGE_PAGE_BYTES for address in addresses.split("-"))
+            _libc.madvise((first + 1) * _HUGE_PAGE_BYTES, max(0, last - first - 1) * _HUGE_PAGE_BYTES, _MADV_COLLAPSE)
 
 
 def keep_capabilities(keep: int) -> None:

@@ -25,6 +25,14 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def is_alive(process: int) -> bool:
+    """False for a zombie as well: nobody may be there to bury it."""
+    try:
+        return not Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2].startswith(b"Z")
+    except OSError:
+        return False
+
+
 def resident_bytes(processes: Iterable[int]) -> int:
     """Memory without file pages; what is still shared with the fork server (some 50 MB) counts each time."""
     return sum(_private_pages(process) for process in processes) * _PAGE_BYTES

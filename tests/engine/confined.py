@@ -146,6 +146,17 @@ def calls(number: str, *arguments: str) -> str:
     return f"returned {_call(int(number), *map(int, arguments))}"
 
 
+def calls_each(*numbers: str) -> list[str]:
+    return [_outcome(int(number)) for number in numbers]
+
+
+def _outcome(number: int) -> str:
+    try:
+        return f"returned {_call(number, 0, 0, 0, 0)}"
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+
+
 def raises_its_limits() -> str:
     import resource
 

@@ -87,9 +87,17 @@ def test_the_socket_belongs_to_its_user_alone(server: Server) -> None:
 
 def test_a_child_gets_only_the_variables_that_are_meant_for_it(description: dict[str, Any], tmp_path: Path) -> None:
     names = set(description["environment"])
-    assert names <= {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR"} | {
-        name for name in names if name.startswith(("SSL_CERT_", "CURL_CA_", "REQUESTS_CA_"))
-    }
+    assert names <= {
+        "PATH",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "HOME",
+        "TMPDIR",
+        "MEDIADL_ATTEMPT",
+    } | {name for name in names if name.startswith(("SSL_CERT_", "CURL_CA_", "REQUESTS_CA_"))}
     assert description["environment"]["HOME"] == "/nonexistent"
     assert description["environment"]["TMPDIR"] == f"{tmp_path}/.tmp"
 

@@ -266,6 +266,19 @@ def test_nobody_survives_a_killed_leash_whose_fork_server_is_gone(tmp_path: Path
             wait_until(lambda: not members(group), seconds=2)
 
 
+def test_the_next_fork_server_kills_what_nobody_was_left_to_kill(tmp_path: Path) -> None:
+    with fork_server() as server:
+        attempt, group = ready(server, "is_stubborn", tmp_path)
+        other, living = ready(server, "sleeps", tmp_path)
+        server.process.kill()
+        server.process.wait()
+        kill(group)
+        wait_until(lambda: len(members(group)) == 1, seconds=2)
+    with attempt, other, fork_server():
+        wait_until(lambda: not members(group), seconds=1)
+        assert len(members(living)) == 2
+
+
 def test_fifty_attempts_run_side_by_side_and_leave_nobody(server: Server, tmp_path: Path) -> None:
     attempts = [server.start(a_job("sleeps", tmp_path / str(number))) for number in range(50)]
     groups = [read_until(attempt, "log") and attempt.process_group for attempt in attempts]
