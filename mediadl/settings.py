@@ -70,6 +70,8 @@ WSGI_THREADS = env.int("WSGI_THREADS", 8, validate=positive)
 API_KEY = env.str("API_KEY", "")
 REQUIRE_API_KEY = env.bool("REQUIRE_API_KEY", default=True)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# Where several web processes share their counts of requests; prometheus-client reads the same variable.
+METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "")
 SIGN_IN_LINK_HOURS = 24
 RATE_LIMIT_PER_MINUTE = env.int("RATE_LIMIT_PER_MINUTE", 60, validate=positive)
 RATE_LIMIT_PER_HOUR = env.int("RATE_LIMIT_PER_HOUR", 1000, validate=positive)
@@ -131,6 +133,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mediadl.middleware.RequestIdMiddleware",
+    "downloads.metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "mediadl.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -315,6 +318,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "downloads.api.problem.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": PROXY_COUNT,
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -329,6 +334,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

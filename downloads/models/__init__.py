@@ -1,5 +1,6 @@
 """The domain's rows: fields, constraints, verbs and selections."""
 
+from downloads.models.counter import Counter
 from downloads.models.event import JobEvent, JobLog
 from downloads.models.file import Kind, MediaFile
 from downloads.models.job import Job
@@ -19,6 +20,7 @@ __all__ = [
     "FINISHED",
     "LEGAL_MOVES",
     "UNFINISHED",
+    "Counter",
     "Job",
     "JobEvent",
     "JobLog",

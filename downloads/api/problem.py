@@ -1,0 +1,214 @@
+"""Errors as the API answers them: RFC 9457 problem documents, and the one place that turns exceptions into them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from downloads.models import TransitionError
+
+CONTENT_TYPE = "application/problem+json"
+UNKNOWN_FIELD = "unknown_field"
+VALIDATION_FAILED = "validation_failed"
+RETRY_AFTER_SECONDS = 5
+MAX_ERRORS = 20
+MAX_SHOWN = 200
+
+# The stable codes of this API's answers (those of jobs are in downloads/engine/errors.py), with their titles.
+TITLES = {
+    "authentication_failed": "The request has no valid credentials",
+    "body_too_large": "The body is too large",
+    "cookies_gone": "The cookies are not there",
+    "csrf_failed": "The request may come from another site",
+    "database_unavailable": "The database cannot be reached",
+    "domain_not_allowed": "The operator does not allow this site",
+    "file_expired": "The file has been deleted",
+    "insufficient_scope": "The key may not do this",
+    "internal_error": "Something failed inside this service",
+    "invalid_api_key": "The API key is not valid",
+    "invalid_cursor": "The cursor is not one that this list has given out",
+    "malformed_body": "The body cannot be read",
+    "malformed_json": "The body is not acceptable JSON",
+    "method_not_allowed": "The method is not allowed here",
+    "not_acceptable": "No such representation is offered",
+    "not_authenticated": "The request has no credentials",
+    "not_found": "There is nothing here",
+    "permission_denied": "This is not allowed",
+    "quota_exceeded": "Your quota is used up",
+    "rate_limit_exceeded": "Too many requests",
+    "storage_full": "The server's disk is full",
+    "unknown_field": "The request has a field that does not exist",
+    "unsupported_media_type": "The body is of the wrong type",
+    "validation_failed": "The request is not valid",
+    "wrong_state": "The state of the job does not allow this",
+}
+# DRF's own names where ours say more.
+RENAMED = {"error": "internal_error", "parse_error": "malformed_body", "throttled": "rate_limit_exceeded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """`field` is a path such as `urls[3]`; None is the request as a whole."""
+
+    field: str | None
+    code: str
+    message: str
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """Anything that is answered with an error."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)[:MAX_ERRORS]
+        self.headers = dict(headers or {})
+
+    def document(self, request_id: str) -> dict[str, Any]:
+        return {
+            "type": f"{settings.PUBLIC_BASE_URL}/docs/errors#{self.code}",
+            "title": TITLES.get(self.code) or HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+            "errors": [asdict(error) for error in self.errors],
+            "error": {"code": self.code, "message": self.detail, "request_id": request_id},
+        }
+
+
+def refused(field: str, code: str, message: str, *, status: int = 400) -> Problem:
+    """What is wrong with one field and has a code of its own."""
+    return Problem(status, code, message, errors=[FieldError(field=field, code=code, message=message)])
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's EXCEPTION_HANDLER."""
+    problem = problem_of(error)
+    request: Request = context["request"]
+    document = problem.document(_request_id(request))
+    return Response(document, problem.status, headers=problem.headers, content_type=CONTENT_TYPE)
+
+
+def plain_response(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """The same for requests that DRF never sees: unknown addresses, and what Django itself refuses."""
+    document = problem.document(_request_id(request))
+    return JsonResponse(document, status=problem.status, headers=problem.headers, content_type=CONTENT_TYPE)
+
+
+def problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, exceptions.APIException):
+        return _of_drf(error)
+    if isinstance(error, TransitionError):
+        return Problem(409, "wrong_state", str(error))
+    if isinstance(error, OperationalError | InterfaceError):
+        return _database_away()
+    return _of_django(error) or _unexpected(error)
+
+
+def _of_django(error: Exception) -> Problem | None:
+    if isinstance(error, Http404):
+        return not_found()
+    if isinstance(error, PermissionDenied):
+        return Problem(403, "permission_denied", "You are not allowed to do this.")
+    if isinstance(error, RequestDataTooBig):
+        return Problem(413, "body_too_large", "The request's body is too large.")
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
+        return Problem(400, "malformed_body", "The request cannot be read.")
+    return None
+
+
+def not_found() -> Problem:
+    return Problem(404, "not_found", "There is nothing here, or nothing that is yours.")
+
+
+def _database_away() -> Problem:
+    structlog.get_logger(__name__).warning("database_unavailable")
+    detail = "The database cannot be reached at the moment. Nothing was lost; try again shortly."
+    return Problem(503, "database_unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _unexpected(error: Exception) -> Problem:
+    structlog.get_logger(__name__).error("unexpected_exception", exc_info=error)
+    return Problem(500, "internal_error", "Something failed inside this service. Its log has the details.")
+
+
+def _of_drf(error: exceptions.APIException) -> Problem:
+    if isinstance(error, exceptions.ValidationError):
+        return _of_validation(error)
+    code = str(getattr(error.detail, "code", error.default_code))
+    detail = str(error.detail)[:MAX_SHOWN] if isinstance(error.detail, str) else str(error.default_detail)
+    if isinstance(error, exceptions.NotFound):
+        return not_found()
+    return Problem(error.status_code, RENAMED.get(code, code), detail, headers=_headers(error))
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _of_validation(error: exceptions.ValidationError) -> Problem:
+    errors = list(_flatten(error.detail))
+    unknown = next((item for item in errors if item.code == UNKNOWN_FIELD), None)
+    code = UNKNOWN_FIELD if unknown else VALIDATION_FAILED
+    said = unknown or (errors[0] if errors else None)
+    if said is None:
+        return Problem(400, code, "The request is not valid.")
+    detail = f"{said.field}: {said.message}" if said.field else said.message
+    return Problem(400, code, detail, errors=errors)
+
+
+def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """From DRF's nested lists and dictionaries to one list with paths."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from _flatten(inner, _below(path, name))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _flatten(inner, path)
+    else:
+        yield FieldError(field=path or None, code=getattr(detail, "code", "invalid"), message=str(detail)[:MAX_SHOWN])
+
+
+def _below(path: str, name: str | int) -> str:
+    if name == "non_field_errors":
+        return path
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    shown = name[:MAX_SHOWN]
+    return f"{path}.{shown}" if path else shown
+
+
+def _request_id(request: Request | HttpRequest) -> str:
+    return str(getattr(request, "request_id", ""))

@@ -1,0 +1,63 @@
+"""Below /api/: version 1, its description, and an answer in the API's own shape for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from downloads.api import documentation
+from downloads.api.jobs import DownloadViewSet
+from downloads.api.media import FileView
+from downloads.api.operations import HealthView, LiveView, MetricsView, ReadyView
+from downloads.api.problem import not_found, plain_response
+from downloads.api.stats import StatsView
+from downloads.api.streams import EventsView, JobEventsView
+
+app_name = "api"
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest, **_: str) -> HttpResponse:
+    return plain_response(request, not_found())
+
+
+downloads = DownloadViewSet.as_view({"get": "list", "post": "create"}, detail=False)
+download = DownloadViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+
+
+def steering(verb: str) -> Callable[..., HttpResponse]:
+    return DownloadViewSet.as_view({"post": verb}, detail=True)
+
+
+version_1: list[URLPattern | URLResolver] = [
+    path("download", downloads, name="download-list"),
+    path("download/<uuid:request_id>", download, name="download-detail"),
+    path(
+        "download/<uuid:request_id>/logs", DownloadViewSet.as_view({"get": "logs"}, detail=True), name="download-logs"
+    ),
+    path("download/<uuid:request_id>/pause", steering("pause"), name="download-pause"),
+    path("download/<uuid:request_id>/resume", steering("resume"), name="download-resume"),
+    path("download/<uuid:request_id>/retry", steering("retry"), name="download-retry"),
+    path("download/<uuid:request_id>/keep", steering("keep"), name="download-keep"),
+    path("download/<uuid:request_id>/events", JobEventsView.as_view(), name="download-events"),
+    path("events", EventsView.as_view(), name="events"),
+    path("files/<uuid:file_id>", FileView.as_view(), name="file"),
+    path("files/<uuid:file_id>/<str:filename>", FileView.as_view(schema=None), name="named-file"),
+    path("health", HealthView.as_view(), name="health"),
+    path("health/live", LiveView.as_view(), name="health-live"),
+    path("health/ready", ReadyView.as_view(), name="health-ready"),
+    path("stats", StatsView.as_view(), name="stats"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
+    path("", include("accounts.api.urls")),
+]
+
+urlpatterns = [
+    path("v1/", include(version_1)),
+    path("openapi.json", documentation.schema, name="schema"),
+    path("docs", documentation.swagger, name="docs"),
+    path("redoc", documentation.redoc, name="redoc"),
+    re_path(r"", nothing_here),
+]

@@ -1,0 +1,91 @@
+"""From a valid request to a queued job: policy, quotas, and what the job remembers of the request.
+
+The API and the pages both submit here; the data are the serializer's validated ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.principal import Principal
+from downloads import addresses, storage
+from downloads.api.problem import Problem, refused
+from downloads.api.requests import PRIORITIES
+from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.models import Job
+
+# The rest of a request are columns of the job.
+COLUMNS = frozenset({"url", "priority", "start_after", "tags", "client_reference"})
+QUOTA_RETRY_SECONDS = 60
+# Any constant will do, as long as nothing else uses it for two-part locks.
+SUBMISSION_LOCK = 0x6D64_6C32
+
+
+def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
+    """Raises Problem."""
+    address = addresses.parse(data["url"])
+    check_policy(address)
+    with transaction.atomic():
+        check_quota(principal.user)
+        return Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
+
+
+def check_policy(address: addresses.Address) -> None:
+    """What holds for everybody. Raises Problem."""
+    if not addresses.is_allowed(address.host, settings.ALLOWED_DOMAINS, settings.BLOCKED_DOMAINS):
+        raise refused("url", "domain_not_allowed", f"{ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title}.")
+    if not storage.has_room():
+        raise Problem(507, "storage_full", ERRORS[ErrorCode.STORAGE_FULL].remedy)
+
+
+def check_quota(owner: User, wanted: int = 1) -> None:
+    """Strict under parallel requests, when it is called in the transaction that adds the jobs. Raises Problem."""
+    _one_at_a_time(owner)
+    limit = settings.MAX_QUEUED_PER_OWNER
+    if Job.objects.owned_by(owner).queued().count() + wanted > limit:
+        detail = f"You can have {limit} jobs waiting. Try again when some of them have started."
+        raise Problem(429, "quota_exceeded", detail, headers={"Retry-After": str(QUOTA_RETRY_SECONDS)})
+
+
+def _one_at_a_time(owner: User) -> None:
+    # SQLite needs nothing: its transactions begin IMMEDIATE.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SUBMISSION_LOCK, _half(owner)])
+
+
+def _half(owner: User) -> int:
+    """32 bits of the random part of the id; that two owners share them costs a short wait."""
+    return int.from_bytes(owner.pk.bytes[-4:], signed=True)
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    now = timezone.now()
+    options = options_of(data)
+    return {
+        "url": data["url"],
+        "options": options,
+        "priority": PRIORITIES[data["priority"]],
+        "eligible_at": max(data["start_after"] or now, now),
+        "tags": data["tags"],
+        "client_reference": data["client_reference"],
+        "retention": timedelta(hours=options["retention_hours"]),
+    }
+
+
+def options_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the job remembers of a request: all it chose, and the server's defaults as they are now."""
+    options = {name: value for name, value in data.items() if name not in COLUMNS}
+    limit = settings.MAX_FILE_SIZE_BYTES
+    return options | {
+        "timeout_sec": data["timeout_sec"] or settings.DEFAULT_TIMEOUT_SEC,
+        "max_size_bytes": min(data["max_size_bytes"] or limit, limit),
+        "retention_hours": data["retention_hours"] or settings.FILE_RETENTION_HOURS,
+    }
