@@ -17,13 +17,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """None when the server was reached otherwise than over IP, by a Unix socket say."""
-    address = client_address(request)
-    return None if address is None else str(address)
+    """The address as limits count it: of IPv6 the first one of its /64, which is what one customer is given.
 
-
-def client_network(request: HttpRequest) -> str | None:
-    """The address as limits count it: of IPv6 the first one of its /64, which is what one customer is given."""
+    None when the server was reached otherwise than over IP, by a Unix socket say.
+    """
     address = client_address(request)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(address), IPV6_CUSTOMER_PREFIX), strict=False).network_address)

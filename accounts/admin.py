@@ -1,5 +1,7 @@
 """Users and keys for operators. No secret is shown, since none is kept; what is done is in the admin's own log."""
 
+# ruff: noqa: ARG002 - Django's signatures
+
 from __future__ import annotations
 
 from typing import Any

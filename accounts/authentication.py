@@ -1,5 +1,7 @@
 """How a request to the API says whose it is: by key, by the browser's session, or by nothing where that is allowed."""
 
+# ruff: noqa: ARG002 - DRF's signatures
+
 from __future__ import annotations
 
 from typing import Any

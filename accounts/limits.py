@@ -17,7 +17,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts.addresses import client_network
+from accounts.addresses import client_ip
 from accounts.models import RateBucket, User
 from accounts.models.bucket import HOUR_SECONDS, MINUTE_SECONDS, Balance, Quota
 from accounts.principal import principal_of
@@ -153,7 +153,7 @@ def subjects_of(request: Request | HttpRequest) -> list[str]:
 
 
 def address_of(request: Request | HttpRequest) -> str:
-    return f"address:{client_network(plain_request(request)) or 'unknown'}"
+    return f"address:{client_ip(plain_request(request)) or 'unknown'}"
 
 
 def plain_request(request: Request | HttpRequest) -> HttpRequest:

@@ -27,16 +27,12 @@ class HasScope(BasePermission):
         return True
 
 
-class IsSessionOrAdmin(BasePermission):
-    """What a key may not do on its own, however it came by its scopes: a person, or a key with `admin`."""
+class IsPersonOrHasScope(HasScope):
+    """For what people may do with what is theirs, and a key only if it has the scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if not isinstance(request.user, User):
-            return False
-        principal = principal_of(request)
-        if request.method in SAFE_METHODS or principal.is_session or principal.is_operator:
-            return True
-        raise PermissionDenied("This needs a signed-in person or the scope admin.", code="insufficient_scope")
+        is_person = isinstance(request.user, User) and principal_of(request).is_session
+        return is_person or super().has_permission(request, view)
 
 
 def required_scope(request: Request, view: Any) -> Scope:

@@ -1,5 +1,7 @@
 """How the API's description names the ways to say who one is."""
 
+# ruff: noqa: ARG002 - drf-spectacular's signatures
+
 from __future__ import annotations
 
 from typing import Any

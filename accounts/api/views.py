@@ -3,6 +3,8 @@
 There is no Idempotency-Key here: to repeat the answer that shows a key, the key would have to be kept.
 """
 
+# ruff: noqa: ARG002 - DRF's signatures
+
 from __future__ import annotations
 
 import uuid
@@ -25,7 +27,7 @@ from accounts.api.requests import KeyListQuery, KeyRenameSerializer, KeyRequestS
 from accounts.api.responses import KeyListShape, KeyShape, MeShape, NewKeyShape, represent_key, represent_principal
 from accounts.models import ApiKey, KeyUnusableError
 from accounts.models.key import ApiKeyQuerySet
-from accounts.permissions import HasScope, IsSessionOrAdmin
+from accounts.permissions import IsPersonOrHasScope
 from accounts.principal import Principal, principal_of
 from downloads.api.pagination import link, page_of, position_of
 from downloads.api.query import NoQuery
@@ -41,9 +43,9 @@ class WrongStateError(APIException):
 
 
 class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at run time
-    permission_classes = (HasScope, IsSessionOrAdmin)
-    # What IsSessionOrAdmin lets through needs no `write`: a key that only administers may still make keys.
-    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "OPTIONS": "read"}
+    # Not `write`: whoever finds a key that submits jobs must not be able to make himself another.
+    permission_classes = (IsPersonOrHasScope,)
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "OPTIONS": "read", "*": "admin"}
     serializer_class = KeyShape
     lookup_url_kwarg = "key_id"
     lookup_value_converter = "uuid"

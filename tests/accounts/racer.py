@@ -9,7 +9,7 @@ from typing import Any
 
 import django
 
-THREADS = 5
+THREADS = 10
 TIMES = 10
 
 

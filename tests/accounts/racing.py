@@ -36,7 +36,7 @@ def race(action: Callable[[], T], times: int) -> list[T | Exception]:
         return [future.result() for future in [threads.submit(run) for _ in range(times)]]
 
 
-def race_processes(action: str, *arguments: str, processes: int = 4, **environment: str) -> list[Any]:
+def race_processes(action: str, *arguments: str, processes: int = 2, **environment: str) -> list[Any]:
     """The results of every thread of every process of tests.accounts.racer, all starting together."""
     command = [sys.executable, "-m", "tests.accounts.racer", action, *arguments]
     variables = {**os.environ, "DATABASE_URL": database_url(), **environment}

