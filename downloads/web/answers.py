@@ -1,0 +1,29 @@
+"""How a page answers a form: by going back to where it was sent from, or to htmx by saying what has changed."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+
+JOBS_CHANGED = "jobs-changed"
+
+
+def back(request: HttpRequest, fallback: str = "home") -> HttpResponse:
+    """To the address in the form's `next`, if that is on this server."""
+    asked = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
+    return redirect(asked if is_ours else resolve_url(fallback))
+
+
+def say(request: HttpRequest, level: int, text: str) -> HttpResponse:
+    """Tells the person, and has what shows jobs on the page fetched again."""
+    if request.headers.get("HX-Request"):
+        tag = messages.DEFAULT_TAGS[level]
+        events = {JOBS_CHANGED: {}, "notice": {"level": tag, "text": text}}
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
+    messages.add_message(request, level, text)
+    return back(request)

@@ -1,0 +1,80 @@
+"""What is answered when a page cannot be: for people a page in our own look, below /api/ a problem document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from downloads.api.problem import Problem, plain_response, problem_of
+from downloads.web.context import Product
+
+RETRY_AFTER_SECONDS = 5
+API_PREFIX = "/api/"
+
+TITLES = {
+    400: "The request could not be read",
+    403: "This is not allowed",
+    404: "There is nothing here",
+    500: "Something failed on our side",
+    503: "One moment, please",
+}
+WORDS = {
+    400: "Something in it is not as it should be. Go back, load the page again and repeat what you did.",
+    403: "Your account may not see or do this.",
+    404: "The address may be mistyped, or what it led to was deleted. What belongs to others is not shown either.",
+    500: "It has been written to the log. Nothing you did is lost; try again in a moment.",
+    503: "The database cannot be reached at the moment. Nothing was lost; try again in a moment.",
+}
+CSRF_WORDS = "The form was too old, or cookies are blocked. Go back, load the page again and send it once more."
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api(request):
+        return plain_response(request, problem_of(exception))
+    return answer(request, Problem(400, "bad_request", WORDS[400]))
+
+
+def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:
+    return answer(request, Problem(403, "permission_denied", str(exception) or WORDS[403]))
+
+
+def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    return answer(request, Problem(404, "not_found", WORDS[404]))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return answer(request, Problem(500, "internal_error", WORDS[500]))
+
+
+def service_unavailable(request: HttpRequest) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return answer(request, Problem(503, "database_unavailable", WORDS[503], headers=headers))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - nobody can use it
+    return answer(request, Problem(403, "csrf_failed", CSRF_WORDS))
+
+
+def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
+    if is_api(request):
+        return plain_response(request, problem)
+    return HttpResponse(page_of(request, problem), status=problem.status, headers=problem.headers)
+
+
+def page_of(request: HttpRequest, problem: Problem) -> str:
+    """Without context processors: neither a session nor the database is needed to say that something failed."""
+    context: dict[str, Any] = {
+        "product": Product(request),
+        "status": problem.status,
+        "title": TITLES[problem.status],
+        "detail": problem.detail,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    return render_to_string("errors/page.html", context)
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(API_PREFIX)

@@ -1,0 +1,251 @@
+"""The home page's form. It only translates: what may be asked for is decided by the API's own serializer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from downloads.api import requests
+from downloads.api.problem import Problem
+from downloads.names import DEFAULT_TEMPLATE
+from downloads.web import words
+
+MAX_LINES = 100
+QUALITY_LABELS = {"best": "Best", "2160p": "4K", "audio": "Audio"}
+SPONSORBLOCK_LABELS = {
+    "sponsor": "Sponsors",
+    "intro": "Intro",
+    "outro": "Credits",
+    "selfpromo": "Self-promotion",
+    "preview": "Preview or recap",
+    "filler": "Filler",
+    "interaction": "“Like and subscribe”",
+    "music_offtopic": "Not music, in music videos",
+    "hook": "Greeting or hook",
+}
+RETENTION_LABELS = {
+    1: "1 hour",
+    6: "6 hours",
+    24: "1 day",
+    168: "1 week",
+    720: "30 days",
+    8760: "1 year",
+}
+# Of this one download, not of the next.
+FORGOTTEN = frozenset({"urls", "timezone", "clip_start_sec", "clip_end_sec", "start_after", "tags"})
+_CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)")
+_SEPARATORS = re.compile(r"[,\s]+")
+
+
+def same(values: tuple[str, ...], labels: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    return [(value, (labels or {}).get(value, value)) for value in values]
+
+
+class ClockField(forms.Field):
+    """A time within the media, as a player shows it, in seconds."""
+
+    def to_python(self, value: Any) -> float | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        match = _CLOCK.fullmatch(text)
+        if match is None:
+            raise ValidationError("Write a time as 1:23 or 1:02:03, or in seconds.")
+        hours, minutes, seconds = match.groups(default="0")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+class WordsField(forms.Field):
+    """A list, separated by commas or spaces."""
+
+    pattern = _SEPARATORS
+
+    def to_python(self, value: Any) -> list[str]:
+        return [word for part in self.pattern.split(str(value or "")) if (word := part.strip())]
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+
+class TagsField(WordsField):
+    pattern = re.compile(r"[,\n]")
+
+
+class DownloadForm(forms.Form):
+    urls = forms.CharField(
+        label="Link",
+        strip=True,
+        widget=forms.Textarea(
+            attrs={
+                "rows": 1,
+                "placeholder": "https://…",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+                "inputmode": "url",
+                "autofocus": True,
+            }
+        ),
+        error_messages={"required": "Paste a link first."},
+    )
+    quality = forms.ChoiceField(
+        choices=same(("best", "2160p", "1440p", "1080p", "720p", "480p", "360p", "audio"), QUALITY_LABELS),
+        initial="best",
+        widget=forms.RadioSelect,
+    )
+
+    video_format = forms.ChoiceField(label="Container", choices=same(requests.VIDEO_FORMATS), initial="mp4")
+    allow_recode = forms.BooleanField(
+        label="Recode if needed", required=False, help_text="Slow; only where the container cannot hold the video."
+    )
+    audio_format = forms.ChoiceField(label="Audio format", choices=same(requests.AUDIO_FORMATS), initial="mp3")
+    audio_quality = forms.ChoiceField(
+        label="Bitrate (kbit/s)", choices=same(requests.AUDIO_QUALITIES, {"best": "Best"}), initial="192"
+    )
+
+    download_subtitles = forms.BooleanField(label="Download subtitles", required=False)
+    subtitle_languages = WordsField(
+        label="Languages", required=False, initial="en", help_text="Separated by commas: en, de, pt-BR."
+    )
+    subtitle_format = forms.ChoiceField(label="Subtitle format", choices=same(requests.SUBTITLE_FORMATS), initial="srt")
+    embed_subtitles = forms.BooleanField(label="Embed in the video", required=False)
+    auto_subtitles = forms.BooleanField(label="Accept automatic ones", required=False)
+
+    embed_metadata = forms.BooleanField(label="Title and author in the file", required=False, initial=True)
+    embed_chapters = forms.BooleanField(label="Chapters in the file", required=False)
+    embed_thumbnail = forms.BooleanField(label="Thumbnail in the file", required=False)
+    write_thumbnail = forms.BooleanField(label="Thumbnail as a file", required=False)
+    thumbnail_format = forms.ChoiceField(
+        label="Thumbnail format", choices=same(requests.THUMBNAIL_FORMATS), initial="jpg"
+    )
+    write_info_json = forms.BooleanField(label="Metadata as a JSON file", required=False)
+
+    sponsorblock_remove = forms.MultipleChoiceField(
+        label="Cut out",
+        required=False,
+        choices=same(requests.SPONSORBLOCK_CATEGORIES, SPONSORBLOCK_LABELS),
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What viewers have marked in SponsorBlock.",
+    )
+    clip_start_sec = ClockField(label="From", required=False, widget=forms.TextInput(attrs={"placeholder": "0:00"}))
+    clip_end_sec = ClockField(label="To", required=False, widget=forms.TextInput(attrs={"placeholder": "the end"}))
+
+    path_template = forms.CharField(
+        label="File name",
+        required=False,
+        strip=True,
+        widget=forms.TextInput(attrs={"placeholder": DEFAULT_TEMPLATE, "spellcheck": "false"}),
+        help_text="From {safe_title}, {id}, {uploader}, {upload_date}, {playlist_index:03d}, {ext} and words.",
+    )
+    retention_hours = forms.TypedChoiceField(label="Keep the files for", required=False, coerce=float, empty_value=None)
+    delete_after_download = forms.BooleanField(label="Delete once I have fetched them", required=False)
+    priority = forms.ChoiceField(choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")], initial="normal")
+    start_after = forms.DateTimeField(
+        label="Start after",
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    tags = TagsField(required=False, help_text="Separated by commas.")
+    # Filled in by a script; without one, times are UTC.
+    timezone = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+
+    group_classes = {
+        "video_format": "only-video",
+        "allow_recode": "only-video",
+        "audio_format": "only-audio",
+        "audio_quality": "only-audio",
+        "subtitle_languages": "only-subtitles",
+        "subtitle_format": "only-subtitles",
+        "embed_subtitles": "only-subtitles",
+        "auto_subtitles": "only-subtitles",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        default = f"Default ({words.hours(settings.FILE_RETENTION_HOURS)})"
+        lengths = [(str(hours), label) for hours, label in RETENTION_LABELS.items()]
+        self.fields["retention_hours"].choices = [("", default), *lengths]  # type: ignore[attr-defined]  # a choice field
+        for name, field in self.fields.items():
+            field.group_class = self.group_classes.get(name, "")  # type: ignore[attr-defined]  # for field.html
+            if name not in FORGOTTEN:
+                field.widget.attrs["data-default"] = _plain(field.initial)
+        self.requests: list[dict[str, Any]] = []
+
+    def clean_urls(self) -> list[str]:
+        lines = [line for text in self.cleaned_data["urls"].splitlines() if (line := text.strip())]
+        if len(lines) > MAX_LINES:
+            raise ValidationError(f"At most {MAX_LINES} links at once; these are {len(lines)}.")
+        return list(dict.fromkeys(lines))
+
+    def clean_start_after(self) -> datetime | None:
+        naive: datetime | None = self.cleaned_data["start_after"]
+        zone = self.data.get("timezone", "")
+        try:
+            return naive and naive.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+        except (OSError, ValueError):
+            raise ValidationError("Your browser names a time zone that is not known here.") from None
+
+    def clean(self) -> dict[str, Any]:
+        for url in self.cleaned_data.get("urls", []):
+            serializer = requests.DownloadRequestSerializer(data={**self.options(), "url": url})
+            if serializer.is_valid():
+                self.requests.append(serializer.validated_data)
+            else:
+                self._say(url, serializer.errors)
+        return self.cleaned_data
+
+    def options(self) -> dict[str, Any]:
+        """What was chosen, in the words of the API; what was left alone is left out."""
+        chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
+        for name in ("urls", "timezone"):
+            chosen.pop(name, None)
+        if moment := chosen.get("start_after"):
+            chosen["start_after"] = moment.isoformat()
+        return chosen
+
+    def remembered(self) -> dict[str, Any]:
+        """The choices to begin with next time."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in FORGOTTEN}
+
+    def refuse(self, problem: Problem) -> None:
+        """What the submission itself was refused for."""
+        self.add_error("urls", problem.detail)
+
+    def _say(self, url: str, errors: dict[str, Any]) -> None:
+        for name, said in errors.items():
+            for message in _messages(said):
+                if name in self.fields and message not in self.errors.get(name, []):
+                    self.add_error(name, message)
+                elif name not in self.fields:
+                    self.add_error("urls", f"{words.shorten(url, 60)}: {message}" if self._has_several else message)
+
+    @property
+    def _has_several(self) -> bool:
+        return len(self.cleaned_data.get("urls", [])) > 1
+
+
+def _messages(said: Any) -> Iterator[str]:
+    """DRF nests the messages of a list's items by their index."""
+    if isinstance(said, dict):
+        for inner in said.values():
+            yield from _messages(inner)
+    elif isinstance(said, list):
+        for inner in said:
+            yield from _messages(inner)
+    else:
+        yield str(said)
+
+
+def _plain(value: Any) -> str:
+    """As the form control would send it."""
+    if isinstance(value, bool):
+        return "on" if value else ""
+    return "" if value is None else str(value)

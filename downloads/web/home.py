@@ -1,0 +1,88 @@
+"""The home page: one form, what is going on, and what came last."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import reswap, retarget
+
+from accounts.limits import limit_form
+from accounts.principal import principal_of
+from downloads.api.problem import Problem
+from downloads.models import Job
+from downloads.submission import submit
+from downloads.web import listing
+from downloads.web.forms import DownloadForm
+
+SUBMISSIONS_PER_MINUTE = 60
+CHOICES = "download_choices"
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@limit_form("download", SUBMISSIONS_PER_MINUTE)
+def home(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return submitted(request)
+    return home_page(request, DownloadForm(initial=first_choices(request)))
+
+
+@login_required
+@require_GET
+def active(request: HttpRequest) -> HttpResponse:
+    """The moving part of the home page."""
+    return render(request, "home/jobs.html", jobs_context(request))
+
+
+def submitted(request: HttpRequest) -> HttpResponse:
+    form = DownloadForm(request.POST)
+    jobs = submit_all(request, form) if form.is_valid() else []
+    if not jobs:
+        return refused(request, form)
+    request.session[CHOICES] = form.remembered()
+    if request.headers.get("HX-Request"):
+        return render(request, "home/jobs.html", jobs_context(request))
+    said = "It is in the queue." if len(jobs) == 1 else f"{len(jobs)} downloads are in the queue."
+    messages.success(request, said)
+    return redirect("home")
+
+
+def submit_all(request: HttpRequest, form: DownloadForm) -> list[Job]:
+    """All of the lines or none; then the form says why."""
+    principal = principal_of(request)
+    try:
+        with transaction.atomic():
+            return [submit(principal, wanted) for wanted in form.requests]
+    except Problem as problem:
+        form.refuse(problem)
+        return []
+
+
+def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if request.headers.get("HX-Request"):
+        response = render(request, "home/form.html", {"form": form}, status=status)
+        return reswap(retarget(response, "#download-form"), "morph:outerHTML")
+    return home_page(request, form, status=status)
+
+
+def first_choices(request: HttpRequest) -> dict[str, Any]:
+    """Those of last time; `?fresh` for none, `?url=` for a link to begin with."""
+    kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
+    return {**kept, "urls": request.GET.get("url", "")}
+
+
+def home_page(request: HttpRequest, form: DownloadForm, status: int = 200) -> HttpResponse:
+    return render(request, "home/page.html", {"form": form, **jobs_context(request)}, status=status)
+
+
+def jobs_context(request: HttpRequest) -> dict[str, Any]:
+    jobs = Job.objects.owned_by(principal_of(request).user)
+    return {"active": listing.active(jobs), "latest": listing.latest(jobs)}

@@ -1,0 +1,103 @@
+"""One job's page, its log, and the buttons that act on it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.principal import principal_of
+from downloads import retention
+from downloads.models import Job, JobLog, TransitionError
+from downloads.models.event import JobLogQuerySet
+from downloads.web import answers, listing, story, words
+
+LOG_LINES_SHOWN = 500
+DEFAULT_LEVEL = "info"
+
+
+@login_required
+@require_GET
+def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """To htmx only what changes while the job runs."""
+    found = own_job(request, job_id)
+    template = "jobs/status.html" if request.headers.get("HX-Request") else "jobs/page.html"
+    return render(request, template, job_context(request, found))
+
+
+@login_required
+@require_GET
+def log(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    found = own_job(request, job_id)
+    template = "jobs/log.html" if request.headers.get("HX-Request") else "jobs/log_page.html"
+    return render(request, template, log_context(request, found))
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, job_id: uuid.UUID, verb: str) -> HttpResponse:
+    action = words.BY_VERB.get(verb)
+    if action is None:
+        raise Http404
+    try:
+        action.perform(own_job(request, job_id))
+    except TransitionError as error:
+        return answers.say(request, messages.WARNING, f"Nothing was done: the job is {error.status}.")
+    return answers.say(request, messages.SUCCESS, action.done)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """GET asks, on a page of its own or in a dialog."""
+    found = own_job(request, job_id)
+    if request.method == "GET":
+        template = "jobs/delete.html" if request.headers.get("HX-Request") else "jobs/delete_page.html"
+        action = reverse("job_delete", args=[found.pk])
+        return render(request, template, {"job": found, "count": 1, "action": action, "back": page_of(found)})
+    if retention.delete_jobs([found]):
+        messages.success(request, "Deleted, with its files.")
+        return redirect("library")
+    messages.warning(request, "Nothing was deleted: cancel the job first.")
+    return redirect(page_of(found))
+
+
+def own_job(request: HttpRequest, job_id: uuid.UUID) -> Job:
+    owned = Job.objects.owned_by(principal_of(request).user)
+    return get_object_or_404(owned.prefetch_related("files"), pk=job_id)
+
+
+def page_of(job: Job) -> str:
+    return reverse("job", args=[job.pk])
+
+
+def job_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "position": listing.position_of(job),
+        "files": words.stored_files(job),
+        "main": words.main_file(job),
+        "events": story.of(job),
+        **log_context(request, job),
+    }
+
+
+def log_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    level = request.GET.get("level", DEFAULT_LEVEL)
+    if level not in JobLog.LEVELS:
+        level = DEFAULT_LEVEL
+    lines: JobLogQuerySet = JobLog.objects.at_level(level)
+    newest = list(lines.filter(job=job).order_by("-id")[: LOG_LINES_SHOWN + 1])
+    return {
+        "job": job,
+        "lines": newest[LOG_LINES_SHOWN - 1 :: -1],
+        "is_cut": len(newest) > LOG_LINES_SHOWN,
+        "level": level,
+        "levels": JobLog.LEVELS,
+    }

@@ -1,0 +1,142 @@
+"""The library: everything that was ever asked for, by search, status and page; and what is done to several at once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.principal import principal_of
+from downloads import retention
+from downloads.library import Filter, select
+from downloads.models import Job, Status, TransitionError
+from downloads.models.jobs import JobQuerySet
+from downloads.web import answers, listing, words
+from downloads.web.words import Action
+
+MAX_SEARCH = 200
+DELETE = "delete"
+# (verb, label, icon) of what can be done to several.
+BULK = [(verb, words.BY_VERB[verb].label, words.BY_VERB[verb].icon) for verb in ("retry", "keep", "cancel")]
+BULK += [(DELETE, "Delete", "trash")]
+
+
+@login_required
+@require_GET
+def library(request: HttpRequest) -> HttpResponse:
+    template = "library/list.html" if request.headers.get("HX-Request") else "library/page.html"
+    return render(request, template, library_context(request))
+
+
+@login_required
+@require_POST
+def selection(request: HttpRequest) -> HttpResponse:
+    """One verb for all that are ticked. Deleting asks first, on a page that posts the same ticks again."""
+    jobs = list(ticked(request))
+    verb = request.POST.get("verb", "")
+    if not jobs:
+        return answers.say(request, messages.WARNING, "Tick the downloads first.")
+    if verb == DELETE:
+        return delete(request, jobs)
+    if action := words.BY_VERB.get(verb):
+        return answers.say(request, *told(action, perform(action, jobs), len(jobs)))
+    return answers.say(request, messages.WARNING, "Nothing was done.")
+
+
+def delete(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
+    if "sure" not in request.POST:
+        context = {
+            "jobs": jobs,
+            "count": len(jobs),
+            "action": reverse("library_selection"),
+            "back": request.POST.get("next") or reverse("library"),
+        }
+        return render(request, "jobs/delete_page.html", context)
+    deleted = sum(retention.delete_jobs([job]) > 0 for job in jobs)
+    level, text = told_of(deleted, len(jobs), "deleted")
+    messages.add_message(request, level, text)
+    return redirect("library")
+
+
+def perform(action: Action, jobs: list[Job]) -> int:
+    done = 0
+    for job in jobs:
+        try:
+            action.perform(job)
+        except TransitionError:
+            continue
+        done += 1
+    return done
+
+
+def told(action: Action, done: int, asked: int) -> tuple[int, str]:
+    return told_of(done, asked, f"done: {action.label.lower()}")
+
+
+def told_of(done: int, asked: int, word: str) -> tuple[int, str]:
+    text = f"{done} of {asked} {word}."
+    if done < asked:
+        return messages.WARNING, f"{text} The state of the others does not allow it."
+    return messages.SUCCESS, text
+
+
+def ticked(request: HttpRequest) -> JobQuerySet:
+    ids = [found for text in request.POST.getlist("job")[: listing.PAGE_SIZE * 4] if (found := as_id(text))]
+    owned: JobQuerySet = Job.objects.owned_by(principal_of(request).user)
+    return owned.filter(pk__in=ids).prefetch_related("files")
+
+
+def library_context(request: HttpRequest) -> dict[str, Any]:
+    owner = principal_of(request).user
+    owned = Job.objects.owned_by(owner)
+    status = request.GET.get("status", "")
+    status = status if status in Status.values else ""
+    search = request.GET.get("q", "").replace("\0", "").strip()[:MAX_SEARCH]
+    wanted = Filter(statuses=[status] if status else None, text=search)
+    page = page_asked_for(request, select(owner, wanted))
+    return {
+        "page": page,
+        "search": search,
+        "status": status,
+        "filters": filters(owned.count_by_status(), status, search),
+        "stored_bytes": owned.stored_bytes(),
+        "bulk": BULK,
+        "older": address(status, search, before=page.older) if page.older else "",
+        "newer": address(status, search, after=page.newer) if page.newer else "",
+    }
+
+
+def page_asked_for(request: HttpRequest, jobs: JobQuerySet) -> listing.Page:
+    if after := as_id(request.GET.get("after", "")):
+        return listing.page_of(jobs, "after", after)
+    return listing.page_of(jobs, "before", as_id(request.GET.get("before", "")))
+
+
+def filters(counts: dict[str, int], chosen: str, search: str) -> list[dict[str, Any]]:
+    """Links to what there is, and to what is being looked at."""
+    shown = [("", "All", sum(counts.values()))]
+    shown += [(status, Status(status).label, count) for status, count in counts.items() if count or status == chosen]
+    return [
+        {"label": label, "count": count, "address": address(status, search), "is_chosen": status == chosen}
+        for status, label, count in shown
+    ]
+
+
+def address(status: str, search: str, **cursor: Any) -> str:
+    asked = {"status": status, "q": search, **cursor}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{reverse('library')}?{query}" if query else reverse("library")
+
+
+def as_id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,34 @@
+"""The help page and the choice of theme."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from downloads.web import words
+from downloads.web.answers import back
+from downloads.web.context import THEME_COOKIE, THEMES
+
+THEME_LASTS = timedelta(days=365)
+
+
+@login_required
+@require_GET
+def help_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "help.html", {"retention": words.hours(settings.FILE_RETENTION_HOURS)})
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """For everybody, signed in or not: a cookie, so that the server can draw the page in the right colours at once."""
+    chosen = request.POST.get("theme", "")
+    response = back(request)
+    if chosen in THEMES:
+        secure = settings.SESSION_COOKIE_SECURE
+        response.set_cookie(THEME_COOKIE, chosen, max_age=THEME_LASTS, secure=secure, httponly=True, samesite="Lax")
+    return response

@@ -1,0 +1,97 @@
+// The download form: links are found in whatever is pasted or dropped, Enter begins, options that differ are counted.
+(() => {
+  "use strict";
+
+  const LINK = /https?:\/\/[^\s<>"']+/gi;
+  const AFTERWARDS_EMPTY = ["urls", "clip_start_sec", "clip_end_sec", "start_after", "tags"];
+
+  const form = () => document.querySelector("[data-download-form]");
+  const field = () => form().elements.urls;
+  const isEditable = (element) => element.matches("input, textarea, select, [contenteditable]");
+
+  const count = () => {
+    const lines = field().value.split("\n").filter((line) => line.trim()).length;
+    form().querySelector("[data-submit-label]").textContent = lines > 1 ? `Download ${lines}` : "Download";
+    const differs = [...form().querySelectorAll(".options [data-default]")].filter((control) => {
+      if (control.type === "checkbox" || control.type === "radio") {
+        return control.checked !== (control.dataset.default === "on");
+      }
+      return control.value !== control.dataset.default;
+    });
+    form().querySelector("[data-options-chosen]").textContent = differs.length ? `${differs.length} changed` : "";
+  };
+
+  const prepare = () => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    form().elements.timezone.value = zone;
+    form().querySelector('label[for="id_start_after"]').textContent = "Start after";
+    count();
+  };
+
+  // Returns whether there was a link in the text.
+  const take = (text) => {
+    const links = text.match(LINK);
+    if (!links) return false;
+    const kept = field().value.split("\n").filter((line) => line.trim());
+    field().value = [...new Set([...kept, ...links])].join("\n");
+    field().focus();
+    count();
+    return true;
+  };
+
+  const afterSuccess = () => {
+    for (const name of AFTERWARDS_EMPTY) form().elements[name].value = "";
+    for (const errors of form().querySelectorAll(".field-errors, .errorlist")) errors.remove();
+    for (const wrong of form().querySelectorAll(".is-wrong")) wrong.classList.remove("is-wrong");
+    for (const wrong of form().querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
+    document.getElementById("announcer").textContent = "It is in the queue.";
+    field().focus();
+    count();
+  };
+
+  document.addEventListener("paste", (event) => {
+    const isOurs = event.target === field();
+    if (!isOurs && isEditable(event.target)) return;
+    const text = event.clipboardData.getData("text");
+    // Within a line that is being written, a paste is just a paste.
+    if (isOurs && !(field().value === "" || field().selectionStart === field().value.length)) return;
+    if (take(text)) event.preventDefault();
+  });
+
+  document.addEventListener("dragover", (event) => {
+    if (!isEditable(event.target)) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    const dropped = event.dataTransfer.getData("text/uri-list") || event.dataTransfer.getData("text/plain");
+    if (take(dropped)) event.preventDefault();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.target === field() && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      form().requestSubmit();
+    }
+  });
+  document.addEventListener("input", (event) => form().contains(event.target) && count());
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-reset]")) return;
+    event.preventDefault();
+    for (const control of form().querySelectorAll(".options [data-default]")) {
+      if (control.type === "checkbox") control.checked = control.dataset.default === "on";
+      else control.value = control.dataset.default;
+    }
+    count();
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt === form() && event.detail.successful) afterSuccess();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!event.detail.elt.contains(form()) && event.detail.elt !== form()) return;
+    prepare();
+    form().querySelector("[aria-invalid]")?.focus();
+  });
+
+  prepare();
+})();

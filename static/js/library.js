@@ -1,0 +1,38 @@
+// Ticking in the library: all of the page, ranges with Shift, and buttons that come with the first tick.
+(() => {
+  "use strict";
+
+  let last = null;
+  const boxes = () => [...document.querySelectorAll('[form="selection"][name="job"]')];
+
+  const show = () => {
+    const selection = document.querySelector("[data-selection]");
+    if (!selection) return;
+    const ticked = boxes().filter((box) => box.checked).length;
+    const all = selection.querySelector("[data-select-all]");
+    all.checked = ticked > 0 && ticked === boxes().length;
+    all.indeterminate = ticked > 0 && !all.checked;
+    selection.querySelector("[data-selected]").textContent = ticked ? `${ticked} chosen` : "";
+    selection.classList.toggle("is-in-use", ticked > 0);
+  };
+
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest('[form="selection"][name="job"]');
+    if (!box) return;
+    if (event.shiftKey && last) {
+      const [from, to] = [boxes().indexOf(last), boxes().indexOf(box)].sort((a, b) => a - b);
+      for (const between of boxes().slice(from, to + 1)) between.checked = box.checked;
+    }
+    last = box;
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-select-all]")) {
+      for (const box of boxes()) box.checked = event.target.checked;
+    }
+    show();
+  });
+
+  document.addEventListener("htmx:afterSettle", show);
+  show();
+})();
