@@ -67,6 +67,7 @@ def measure(path: Path, work: Path, attempts: int) -> None:
     report("connect to first event", firsts)
     report("connect to exit", wholes)
     report('python -c "import yt_dlp"', imports)
+    print(f"a fork is {statistics.median(imports) / statistics.median(firsts):.0f} times as fast as a fresh import")
     print(f"goal of {GOAL_MS} ms to the first event: {'met' if statistics.median(firsts) <= GOAL_MS else 'MISSED'}")
 
 

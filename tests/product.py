@@ -136,6 +136,12 @@ class Product:
             ours |= below
         return {pid: table[pid][1] for pid in ours if pid in table}
 
+    def works_on(self, pid: int, job_id: str) -> bool:
+        """Whether the process runs in the job's directory: its leash, its child, its ffmpeg."""
+        with suppress(OSError):
+            return job_id in str(Path(f"/proc/{pid}/cwd").readlink())
+        return False
+
     def _is_ours(self, pid: int) -> bool:
         with suppress(OSError):
             return str(self.data_dir).encode() in Path(f"/proc/{pid}/environ").read_bytes()
