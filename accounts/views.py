@@ -8,15 +8,13 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.forms import SignInForm
 from accounts.limits import limit_form, too_many
@@ -41,17 +39,6 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(next_address(request))
     status = 400 if request.method == "POST" else 200
     return render(request, "accounts/sign_in.html", {"form": form, "next": asked_next(request)}, status=status)
-
-
-@never_cache
-@require_GET
-def admin_sign_in(request: HttpRequest) -> HttpResponse:
-    """In place of the admin site's own form, which has neither our limits nor our look."""
-    if request.user.is_authenticated:
-        raise PermissionDenied("The admin site is for operators.")
-    return redirect(
-        f"{reverse('accounts:sign_in')}?{urlencode({'next': asked_next(request) or reverse('admin:index')})}"
-    )
 
 
 @require_POST

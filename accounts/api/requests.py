@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from accounts.models import Scope
 from downloads.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from downloads.api.query import MAX_CURSOR_LENGTH, QueryIntegerField, QuerySerializer
-from downloads.api.requests import matches
+from downloads.api.requests import LineField
 from downloads.api.strict import (
     StrictCharField,
     StrictChoiceField,
@@ -23,21 +23,14 @@ from downloads.api.strict import (
 
 SCOPES = tuple(scope.value for scope in Scope)
 MAX_NAME_LENGTH = 100
-NAME_PATTERN = r"^(?=.*\S)[^\x00-\x1f\x7f]+$"
 MAX_LIFETIME = timedelta(days=3653)
 MAX_OVERLAP_HOURS = 30 * 24
 
 
-class NameField(StrictCharField):
-    """One line of text that shows something."""
+class NewKeySerializer(StrictSerializer[Any]):
+    """A key to be made."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=MAX_NAME_LENGTH, **options)
-        self.validators.append(matches(NAME_PATTERN, "This is not one line of text."))
-
-
-class KeyRequestSerializer(StrictSerializer[Any]):
-    name = NameField(help_text="What will use the key.")
+    name = LineField(max_length=MAX_NAME_LENGTH, help_text="What will use the key.")
     scopes = StrictListField(
         child=StrictChoiceField(SCOPES), default=["read", "write"], min_length=1, max_length=len(SCOPES)
     )
@@ -50,11 +43,15 @@ class KeyRequestSerializer(StrictSerializer[Any]):
         return value
 
 
-class KeyRenameSerializer(StrictSerializer[Any]):
-    name = NameField()
+class KeyChangeSerializer(StrictSerializer[Any]):
+    """What a key's owner may change; what is not given stays."""
+
+    name = LineField(max_length=MAX_NAME_LENGTH, required=False)
 
 
 class KeyRotationSerializer(StrictSerializer[Any]):
+    """A key's end, and a new one in its place."""
+
     overlap_hours = StrictIntegerField(
         default=0, min_value=0, max_value=MAX_OVERLAP_HOURS, help_text="For how long the old key goes on."
     )

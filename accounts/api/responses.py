@@ -18,7 +18,7 @@ Shape = serializers.Serializer[Any]
 KEY_STATES = ("active", "expired", "revoked")
 
 
-class KeyShape(Shape):
+class KeySerializer(Shape):
     """A key as it is listed: nothing here helps to use it."""
 
     key_id = serializers.UUIDField()
@@ -34,32 +34,38 @@ class KeyShape(Shape):
     last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
 
 
-class NewKeyShape(KeyShape):
+class IssuedKeySerializer(KeySerializer):
+    """A key as the one answer that makes it shows it."""
+
     key = serializers.CharField(help_text="Shown this once: only its digest is kept.")
 
 
-class KeyListShape(Shape):
-    results = KeyShape(many=True)
+class KeyListSerializer(Shape):
+    results = KeySerializer(many=True)
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
 
 
-class RateShape(Shape):
+class RateSerializer(Shape):
+    """How often; per key or person, and per address."""
+
     per_minute = serializers.IntegerField()
     per_hour = serializers.IntegerField()
 
 
-class MeShape(Shape):
+class MeSerializer(Shape):
+    """Who a request acts for, and what it may do."""
+
     user_id = serializers.UUIDField()
     username = serializers.CharField()
     display_name = serializers.CharField()
     is_operator = serializers.BooleanField(help_text="Whether this request may administer.")
     scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES))
-    key = KeyShape(allow_null=True, help_text="The key of this request; null without one.")
+    key = KeySerializer(allow_null=True, help_text="The key of this request; null without one.")
     max_concurrent_jobs = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
     max_stored_bytes = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
-    submissions = RateShape()
-    reads = RateShape()
+    submissions = RateSerializer()
+    reads = RateSerializer()
 
 
 def represent_key(key: ApiKey, at: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.request import Request
@@ -22,15 +22,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api import schema  # noqa: F401  # drf-spectacular learns of our authentication by the import
-from accounts.api.requests import KeyListQuery, KeyRenameSerializer, KeyRequestSerializer, KeyRotationSerializer
-from accounts.api.responses import KeyListShape, KeyShape, MeShape, NewKeyShape, represent_key, represent_principal
+from accounts.api import describe, schema  # noqa: F401  # drf-spectacular learns of our authentication by the import
+from accounts.api.requests import KeyChangeSerializer, KeyListQuery, KeyRotationSerializer, NewKeySerializer
+from accounts.api.responses import KeySerializer, represent_key, represent_principal
 from accounts.models import ApiKey, KeyUnusableError
 from accounts.models.key import ApiKeyQuerySet
 from accounts.permissions import IsPersonOrHasScope
 from accounts.principal import Principal, principal_of
 from downloads.api.pagination import link, page_of, position_of
 from downloads.api.query import NoQuery
+from downloads.api.strict import StrictSerializer
 from downloads.library import Ordering
 
 # Ids are made in the order of time.
@@ -46,14 +47,14 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
     # Not `write`: whoever finds a key that submits jobs must not be able to make himself another.
     permission_classes = (IsPersonOrHasScope,)
     required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "OPTIONS": "read", "*": "admin"}
-    serializer_class = KeyShape
+    serializer_class = KeySerializer
     lookup_url_kwarg = "key_id"
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> ApiKeyQuerySet:
         return ApiKey.objects.owned_by(principal_of(self.request).user)
 
-    @extend_schema(parameters=[KeyListQuery], responses=KeyListShape)
+    @extend_schema(**describe.LIST)
     def list(self, request: Request) -> Response:
         query = KeyListQuery.read(request)
         position = position_of(query["cursor"], NEWEST_FIRST) if query["cursor"] else None
@@ -68,35 +69,35 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
             }
         )
 
-    @extend_schema(responses=KeyShape)
+    @extend_schema(**describe.RETRIEVE)
     def retrieve(self, request: Request, key_id: uuid.UUID) -> Response:
         NoQuery.read(request)
         return Response(represent_key(self.get_object(), timezone.now()))
 
-    @extend_schema(request=KeyRequestSerializer, responses={201: NewKeyShape})
+    @extend_schema(**describe.CREATE)
     def create(self, request: Request) -> Response:
-        wanted = read(KeyRequestSerializer, request)
+        wanted = read(NewKeySerializer, request)
         principal = principal_of(request)
         refuse_more_than(principal, wanted["scopes"])
         return shown_once(request, *ApiKey.objects.issue(principal.user, **wanted))
 
-    @extend_schema(request=KeyRenameSerializer, responses=KeyShape)
+    @extend_schema(**describe.CHANGE)
     def partial_update(self, request: Request, key_id: uuid.UUID) -> Response:
         key = self.get_object()
-        wanted = read(KeyRenameSerializer, request)
+        wanted = read(KeyChangeSerializer, request)
         try:
-            key.rename(wanted["name"])
+            key.rename(wanted.get("name", key.name))
         except KeyUnusableError as error:
             raise WrongStateError(str(error)) from error
         return Response(represent_key(key, timezone.now()))
 
-    @extend_schema(responses={204: OpenApiResponse(description="Revoked: it is refused from now on.")})
+    @extend_schema(**describe.REVOKE)
     def destroy(self, request: Request, key_id: uuid.UUID) -> Response:
         NoQuery.read(request)
         self.get_object().revoke()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=KeyRotationSerializer, responses={201: NewKeyShape})
+    @extend_schema(**describe.ROTATE)
     def rotate(self, request: Request, key_id: uuid.UUID) -> Response:
         key = self.get_object()
         wanted = read(KeyRotationSerializer, request)
@@ -110,15 +111,13 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
 class MeView(APIView):
     """Who the request acts for, and what it may do."""
 
-    @extend_schema(responses=MeShape)
+    @extend_schema(**describe.ME)
     def get(self, request: Request) -> Response:
         NoQuery.read(request)
         return Response(represent_principal(principal_of(request), timezone.now()))
 
 
-def read(
-    serializer_class: type[KeyRequestSerializer | KeyRenameSerializer | KeyRotationSerializer], request: Request
-) -> dict[str, Any]:
+def read(serializer_class: type[StrictSerializer[Any]], request: Request) -> dict[str, Any]:
     """The body, and nothing in the query. Raises ValidationError."""
     NoQuery.read(request)
     serializer = serializer_class(data=request.data)
