@@ -27,6 +27,7 @@ class Client:
         self._send = send
         self._send_timeout = send_timeout
         self._is_started = False
+        self.sent_bytes = 0
         self.is_served = False  # the whole answer has gone out
 
     async def __aenter__(self) -> Self:
@@ -55,6 +56,7 @@ class Client:
 
     async def write(self, data: bytes) -> None:
         await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+        self.sent_bytes += len(data)
 
     async def finish(self) -> None:
         await self._pass({"type": "http.response.body", "body": b"", "more_body": False})

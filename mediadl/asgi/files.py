@@ -1,7 +1,7 @@
 """Sends the files that Django's answers name: `X-Accel-Redirect: /_protected/<percent-encoded storage key>`.
 
 Of such an answer the body is dropped and every other header kept, as nginx does with the same header. Also read:
-`X-Accel-Owner` (whose open downloads are counted) and `X-Accel-Token` (given back when the last byte has gone out).
+`X-Accel-Owner` (whose open downloads are counted) and `X-Accel-Token` (given back when every byte has gone out).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from mediadl.asgi.client import Client
+from mediadl.asgi.deliveries import Deliveries
 from mediadl.asgi.messages import Application, Head, Receive, Scope, Send, hand_over, request_headers, send_problem
 from mediadl.asgi.ranges import Decision, decide
-from mediadl.asgi.reading import Truncated, open_below, read_chunks
+from mediadl.asgi.reading import Reader, Truncated, open_below
 from mediadl.asgi.streams import Streams, TooManyStreams, refuse
 from mediadl.asgi.threads import Threads
 
@@ -51,8 +52,10 @@ class Files:
         self._application = application
         self._root = root
         self._threads = threads
+        self._reader = Reader(threads)
         self._streams = Streams(max_streams_per_owner)
         self._when_sent = when_sent
+        self._deliveries = Deliveries()
         self._is_passed_through = is_passed_through
         self._send_timeout = send_timeout
 
@@ -85,19 +88,23 @@ class Files:
             with self._streams.one_for(head.get(OWNER)):
                 async with client:
                     await client.start(decision.status, [*head.without(*REPLACED), *decision.headers])
-                    async for data in read_chunks(file, decision.start, decision.length, self._threads):
+                    async for data in self._reader.chunks(file, decision.start, decision.length):
                         await client.write(data)
                     await client.finish()
         except TooManyStreams:
             await refuse(send, head)
         except Truncated:
             logger.exception("file_truncated")
-        if client.is_served and _reaches_the_end(file, decision):
-            await self._report(head.get(TOKEN))
+        token = head.get(TOKEN)
+        if token is not None:
+            self._deliveries.add(token, _size(file), (decision.start, decision.start + client.sent_bytes))
+            if client.is_served:
+                await self._report_when_whole(token, _size(file))
 
-    async def _report(self, token: str | None) -> None:
-        if token is None or self._when_sent is None:
+    async def _report_when_whole(self, token: str, size: int) -> None:
+        if self._when_sent is None or not self._deliveries.is_whole(token, size):
             return
+        self._deliveries.forget(token, size)
         try:
             await self._when_sent(token)
         except Exception:
@@ -120,10 +127,6 @@ def _decide(file: io.FileIO, head: Head, scope: Scope) -> Decision:
 
 def _size(file: io.FileIO) -> int:
     return os.fstat(file.fileno()).st_size
-
-
-def _reaches_the_end(file: io.FileIO, decision: Decision) -> bool:
-    return decision.start + decision.length == _size(file)
 
 
 async def _send_head(decision: Decision, head: Head, send: Send) -> None:

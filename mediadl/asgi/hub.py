@@ -101,7 +101,7 @@ class Listener:
         self.wake()
 
     def welcome(self, messages: Sequence[Message], frame: bytes) -> None:
-        self._joined_with = frozenset(message.id for message in messages)
+        self._joined_with = frozenset(message.id for message in messages if message.id != "")
         self._is_live = True
         self._append(frame, is_last=any(message.event == END for message in messages))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from mediadl.asgi.threads import Threads
 
 CHUNK_BYTES = 256 * 1024
+READS_IN_A_TURN = 2
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a FIFO would hold the thread
 
@@ -49,20 +50,32 @@ def _regular(descriptor: int) -> io.FileIO:
     return io.FileIO(descriptor, "rb")
 
 
-async def read_chunks(file: io.FileIO, start: int, length: int, threads: Threads) -> AsyncIterator[bytes]:
-    """A trip to a thread costs as much as reading 256 KB from memory, so only what may wait for the disk makes one."""
-    position, end, descriptor = start, start + length, file.fileno()
-    while position < end:
-        size = min(CHUNK_BYTES, end - position)
-        if _is_in_memory(descriptor, position, size):
-            await asyncio.sleep(0)  # or a fast reader has the event loop to itself
-            data = os.pread(descriptor, size, position)
-        else:
-            data = await threads.run(os.pread, descriptor, size, position)
-        if not data:
-            raise Truncated
-        yield data
-        position += len(data)
+class Reader:
+    """Reads for all downloads of a process.
+
+    A trip to a thread costs as much as a chunk from memory, so only what may wait for the disk makes one. From memory
+    few read in one turn of the event loop, or 200 downloads would make every other request wait for 200 chunks.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._turns = asyncio.Semaphore(READS_IN_A_TURN)
+
+    async def chunks(self, file: io.FileIO, start: int, length: int) -> AsyncIterator[bytes]:
+        position, end = start, start + length
+        while position < end:
+            data = await self._read(file.fileno(), position, min(CHUNK_BYTES, end - position))
+            if not data:
+                raise Truncated
+            yield data
+            position += len(data)
+
+    async def _read(self, descriptor: int, position: int, size: int) -> bytes:
+        async with self._turns:
+            await asyncio.sleep(0)
+            if _is_in_memory(descriptor, position, size):
+                return os.pread(descriptor, size, position)
+        return await self._threads.run(os.pread, descriptor, size, position)
 
 
 def _is_in_memory(descriptor: int, position: int, size: int) -> bool:

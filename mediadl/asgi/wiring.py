@@ -60,7 +60,8 @@ def with_database(threads: Threads) -> Callable[..., Awaitable[Any]]:
 
 
 def _when_sent(run: Callable[..., Awaitable[Any]]) -> Callable[[str], Awaitable[Any]]:
-    return lambda token: run(import_string(settings.FILE_SENT_CALLBACK), token)
+    callback = import_string(settings.FILE_SENT_CALLBACK)
+    return lambda token: run(callback, token)
 
 
 application = build()

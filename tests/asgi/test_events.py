@@ -384,6 +384,17 @@ def test_nothing_is_asked_for_who_left_while_waiting(run: Run) -> None:
     run(test)
 
 
+def test_messages_without_an_id_are_never_taken_for_repeated_ones(run: Run) -> None:
+    async def test(served: Served) -> None:
+        nameless = Message(channel="job", id="", data="progress")
+        with served.hub.listen("elsewhere", None) as listener:
+            listener.welcome([nameless], render(nameless))
+            listener.deliver(nameless, render(nameless), limit=4)
+            assert (await listener.next(1)).count(b"progress") == 2
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("message", "frame"),
     [

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from mediadl.asgi.deliveries import Deliveries
 from mediadl.asgi.files import Files
 from mediadl.asgi.messages import Application, Receive, Scope, Send
 from mediadl.asgi.reading import CHUNK_BYTES
@@ -372,30 +373,76 @@ async def until(is_true: Callable[[], bool], *, seconds: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
+@pytest.fixture
+def reports(files: Build) -> Callable[..., list[str]]:
+    """The tokens that are reported while a file is fetched by these ranges, one after the other."""
+
+    def fetch(*ranges: str, key: str = "job/1/a.mp4", method: str = "GET") -> list[str]:
+        tokens: list[str] = []
+
+        async def note(token: str) -> None:
+            tokens.append(token)
+
+        async def go() -> None:
+            application = files(Django(key, X_Accel_Token="t1"), when_sent=note)
+            for value in ranges:
+                answer = await call(application, method=method, headers=[("Range", value)] if value else [])
+                assert "x-accel-token" not in answer.headers
+
+        asyncio.run(go())
+        return tokens
+
+    return fetch
+
+
+Reports = Callable[..., list[str]]
+
+
 @pytest.mark.parametrize(
-    ("method", "request_headers", "is_reported"),
+    "ranges",
     [
-        ("GET", {}, True),
-        ("GET", {"range": "bytes=100-"}, True),
-        ("GET", {"range": "bytes=-5"}, True),
-        ("GET", {"range": "bytes=0-99"}, False),
-        ("GET", {"if-none-match": ETAG}, False),
-        ("GET", {"range": "bytes=99999-"}, False),
-        ("HEAD", {}, False),
+        [""],
+        ["bytes=0-"],
+        ["bytes=0-99", "bytes=100-"],
+        ["bytes=100-", "bytes=0-99"],
+        ["bytes=-5", "bytes=0-500", "bytes=400-"],
+        ["bytes=0-0,9999999-", "bytes=1-"],
     ],
 )
-def test_reports_the_token_when_the_last_byte_has_gone_out(
-    files: Build, method: str, request_headers: dict[str, str], is_reported: bool
-) -> None:
-    reported: list[str] = []
+def test_reports_the_token_when_every_byte_has_gone_out(reports: Reports, ranges: list[str]) -> None:
+    assert reports(*ranges) == ["t1"]
 
-    async def note(token: str) -> None:
-        reported.append(token)
 
-    application = files(Django("job/1/a.mp4", X_Accel_Token="t1"), when_sent=note)
-    answer = asyncio.run(call(application, method=method, headers=request_headers.items()))
-    assert reported == (["t1"] if is_reported else [])
-    assert "x-accel-token" not in answer.headers
+@pytest.mark.parametrize("ranges", [["bytes=-5"], ["bytes=100-"], ["bytes=0-99", "bytes=101-"], ["bytes=99999-"]])
+def test_reports_nothing_while_a_byte_is_missing(reports: Reports, ranges: list[str]) -> None:
+    """As when a player looks at the end of a film first."""
+    assert reports(*ranges) == []
+
+
+def test_a_look_without_the_bytes_is_no_delivery(reports: Reports) -> None:
+    assert reports("", method="HEAD") == []
+
+
+def test_every_full_delivery_is_reported(reports: Reports) -> None:
+    assert reports("", "bytes=0-99", "") == ["t1", "t1"]
+
+
+def test_an_empty_file_can_be_delivered(reports: Reports) -> None:
+    assert reports("", key="job/1/empty") == ["t1"]
+
+
+def test_remembers_a_bounded_number_of_deliveries() -> None:
+    deliveries = Deliveries()
+    for number in range(5000):
+        deliveries.add(f"t{number}", 10, (0, 5))
+        deliveries.add("many", 10_000, (2 * number, 2 * number + 1))
+    assert len(deliveries._parts) <= 1025
+    assert all(len(parts) <= 64 for parts in deliveries._parts.values())
+
+
+def test_what_is_not_in_memory_is_read_by_a_thread(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mediadl.asgi.reading._is_in_memory", lambda *_: False)
+    assert get("job/1/large.bin").body == LARGE
 
 
 def test_reports_nothing_of_a_download_that_broke_off(files: Build) -> None:
@@ -413,6 +460,26 @@ def test_reports_nothing_of_a_download_that_broke_off(files: Build) -> None:
 
     asyncio.run(leave())
     assert reported == []
+
+
+def test_a_broken_download_and_what_completes_it_are_a_delivery(files: Build) -> None:
+    reported: list[str] = []
+
+    async def note(token: str) -> None:
+        reported.append(token)
+
+    async def leave_and_resume() -> None:
+        application = files(Django("job/1/large.bin", X_Accel_Token="t1"), when_sent=note)
+        client = Call(application, stall=3)
+        task = client.start()
+        await until(lambda: len(client.answer.body) == 2 * CHUNK_BYTES)
+        client.leave()
+        await task
+        assert reported == []
+        await call(application, headers=[("Range", f"bytes={CHUNK_BYTES}-")])
+
+    asyncio.run(leave_and_resume())
+    assert reported == ["t1"]
 
 
 def test_a_report_that_fails_does_not_touch_the_answer(files: Build) -> None:
