@@ -66,7 +66,8 @@ class Attempt:
             raise JobError(ErrorCode.UNSUPPORTED_URL, "Only http and https URLs can be downloaded")
         if resume.discard_half_rewritten(self._work):
             self._log.warning("An earlier attempt ended while it changed the finished file; it is downloaded again")
-        with closing(ytdlp.Downloader(self._params(), self)) as downloader:
+        block = options.block_bytes(self._spec.limits.max_bytes)
+        with closing(ytdlp.Downloader(self._params(), self, max_block_bytes=block)) as downloader:
             downloader.extract_info(self._spec.url)
             self._hand_over(downloader.heard)
 
@@ -91,6 +92,8 @@ class Attempt:
     def chosen(self, info: ytdlp.Info) -> None:
         """Formats are chosen and nothing is downloaded yet: the last moment to refuse for nothing."""
         self._clip = _clip(info)
+        if self._clip and info["section_start"] >= (clean_number(info.get("duration")) or math.inf):
+            raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "The clip starts after the end of the media")
         parts = parts_of(info)
         if self._clip is None:
             exact = [item.get("filesize") for item in info.get("requested_formats") or [info]]
@@ -141,6 +144,8 @@ class Attempt:
         for artifact in files:
             size, digest = artifacts.seal(artifact, self._work)
             described = artifacts.describe(artifact, info, heard)
+            if self._clip and artifact.is_main and not (described["vcodec"] or described["acodec"]):
+                raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")
             self._reporter.event("file", **described, size_bytes=size, sha256=digest)
         artifacts.flush_directory(self._work)
         self._reporter.rise_to(100.0)

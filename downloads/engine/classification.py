@@ -34,6 +34,7 @@ from yt_dlp.utils import (
 )
 from yt_dlp.utils._utils import _UnsafeExtensionError
 
+from downloads.engine.error_phrases import PHRASES
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.redaction import redact
 
@@ -54,124 +55,23 @@ _STATUS_CODES = {
 }
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
-# In this order: the first that is found decides. Each fragment is from messages of yt-dlp or ffmpeg.
-_WORDS: dict[ErrorCode, tuple[str, ...]] = {
-    ErrorCode.URL_BLOCKED: ("url_blocked",),
-    ErrorCode.STORAGE_FULL: ("no space left on device", "disk quota exceeded"),
-    ErrorCode.DRM_PROTECTED: (r"\bdrm\b",),
-    ErrorCode.MISSING_DEPENDENCY: (
-        r"(?:ffmpeg|ffprobe)\b.{0,40}(?:not found|not installed|could not be found)",
-        "no supported javascript runtime",
-        "impersonate target .{0,80}not available",
-        "requires? (?:browser )?impersonation",
-        "unknown encoder",
-        "encoder not found",
-    ),
-    ErrorCode.COOKIES_INVALID: ("cookies are no longer valid", "netscape format cookies file"),
-    ErrorCode.BOT_CHECK: (
-        r"not a (?:ro)?bot\b",
-        "captcha",
-        "anti-?bot",
-        "unusual traffic",
-        "verify (?:that )?you are (?:a )?human",
-        "client challenge",
-    ),
-    ErrorCode.RATE_LIMITED: ("rate.?limit", "too many requests", "http error 429"),
-    ErrorCode.LIVE_NOT_STARTED: (
-        r"(?:live|premiere|event|stream|broadcast)\w*\b.{0,60}(?:will (?:begin|start)|not (?:yet )?started)",
-        "premieres (?:in|on|at)",
-        "not currently live",
-        "is not live",
-        "is (?:currently )?offline",
-        "upcoming",
-    ),
-    ErrorCode.AGE_RESTRICTED: (
-        "age.?(?:restrict|gate|verif)",
-        "(?:confirm|verify) your age",
-        "inappropriate for some users",
-    ),
-    ErrorCode.MEMBERS_ONLY: (
-        "members?.?only",
-        r"\b(?:for|to)\b.{0,40}\b(?:members|subscribers|patrons|premium)\b",
-        "join this channel",
-        r"requires? (?:an? )?(?:\w+ )?(?:subscription|payment|purchase|membership)",
-        "premium (?:video|content|account|user|member)",
-        r"\bpurchase\b",
-        "not subscribed",
-        "appropriate subscription",
-        "paywall",
-    ),
-    ErrorCode.GEO_RESTRICTED: (
-        "geo.?(?:restrict|block)",
-        "in (?:your|this) (?:country|region|location)",
-        "from your (?:country|region|location)",
-        "only available in ",
-    ),
-    ErrorCode.PRIVATE: (r"\bprivate\b",),
-    ErrorCode.LOGIN_REQUIRED: (
-        r"\blog(?:ged)?.?in\b",
-        r"\bsign(?:ed)?.?in\b",
-        "registered users",
-        "--cookies",
-        "account credentials",
-        "authenticat",
-        "cookies .{0,40}needed",
-        "http error 40[13]",
-    ),
-    ErrorCode.REMOVED: (
-        "(?:been|was|is|were) (?:removed|deleted|taken down|terminated)",
-        "removed by",
-        "no longer (?:available|exists)",
-        "(?:has|is) expired",
-        "has ended",
-        "http error 410",
-    ),
-    ErrorCode.FORMAT_UNAVAILABLE: (
-        "requested format is not available",
-        "no video formats found",
-        "only images are available",
-        "requested formats are incompatible",
-        "cannot be partially downloaded",
-    ),
-    ErrorCode.UNSUPPORTED_URL: ("unsupported url", "not a valid url", "no suitable extractor", "invalid url"),
-    ErrorCode.NOT_FOUND: (
-        "http error 404",
-        "not found",
-        "not exist",
-        "(?:video|content|media|track|episode|post) (?:is )?(?:currently )?(?:unavailable|not available)",
-        "no (?:video|media)s? (?:(?:was|were) )?found",
-    ),
-    ErrorCode.ORIGIN_UNAVAILABLE: (
-        r"http error 5\d\d",
-        "temporarily unavailable",
-        "internal server error",
-        "server returned 5xx",
-    ),
-    ErrorCode.NETWORK_ERROR: (
-        "timed out",
-        "connection (?:reset|refused|aborted|closed)",
-        "unable to communicate",
-        "failed to resolve",
-        "did not get any data",
-        "downloaded file is empty",
-        r"fragment \d+ not found",
-        "content too short",
-        r"\d+ bytes read",
-        "giving up after",
-    ),
-    ErrorCode.POSTPROCESSING_FAILED: ("invalid data found", "ffmpeg exited", "conversion failed"),
-}
-_WORD_RULES = tuple((code, re.compile("|".join(words), re.IGNORECASE)) for code, words in _WORDS.items())
+_WORD_RULES = tuple((code, re.compile("|".join(words), re.IGNORECASE)) for code, words in PHRASES.items())
 
 # A warning that explains one of these errors better than the error's own text.
 _HIDING = {ErrorCode.FORMAT_UNAVAILABLE, ErrorCode.NOT_FOUND, ErrorCode.EXTRACTOR_ERROR, ErrorCode.DRM_PROTECTED}
 _RUNTIME_WARNING = re.compile(r"(?i)no supported javascript runtime")
 _COOKIE_WARNING = re.compile(r"(?i)cookies are no longer valid")
 
-_NOISE = re.compile(
-    r"(?is)^(?:error|warning):\s*|^\[[\w:+-]+\] (?:[^\s:]+: )?|;?\s*please report this issue on .*$|\s*\(caused by .*\)|\.?\s*use --list-\w+ for .*$"
-    r"|\.?\s*(?:also )?see +https?://github\.com/yt-dlp\S* .*$|\.?\s*use --(?:cookies|username)\b.*$"
+# yt-dlp's prefixes, and its advice for its own command line.
+_NOISE_PATTERNS = (
+    r"^(?:error|warning):\s*",
+    r"^\[[\w:+-]+\] (?:[^\s:]+: )?",
+    r";?\s*please report this issue on .*$",
+    r"\s*\(caused by .*\)",
+    r"\.?\s*use --(?:list-\w+|cookies|username)\b.*$",
+    r"\.?\s*(?:also )?see +https?://github\.com/yt-dlp\S* .*$",
 )
+_NOISE = re.compile("|".join(_NOISE_PATTERNS), re.IGNORECASE | re.DOTALL)
 
 
 def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError:
@@ -179,11 +79,21 @@ def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError
     for cause in chain:
         if isinstance(cause, JobError):
             return cause
-    code, retry_after = _by_class(chain)
-    text = _message(chain)
+    code, retry_after = _spoken(chain), None
+    if code is None:
+        code, retry_after = _by_class(chain)
     if code is None or code is ErrorCode.EXTRACTOR_ERROR:
         code = _by_words(chain) or code or ErrorCode.INTERNAL_ERROR
-    return JobError(_unhide(code, list(warnings)), text, retry_after=retry_after)
+    return JobError(_unhide(code, list(warnings)), _message(chain), retry_after=retry_after)
+
+
+def _spoken(chain: list[BaseException]) -> ErrorCode | None:
+    """What an extractor concluded by itself outweighs the answer from which it concluded."""
+    error = next((cause for cause in chain if isinstance(cause, ExtractorError)), None)
+    if error is None or error.cause is not None:
+        return None
+    code = _class_code(error)
+    return _by_words([error]) if code is ErrorCode.EXTRACTOR_ERROR else code
 
 
 def _causes(exception: BaseException) -> Iterator[BaseException]:
@@ -210,13 +120,12 @@ def _by_class(chain: list[BaseException]) -> tuple[ErrorCode | None, float | Non
     for cause in chain:
         if isinstance(cause, HTTPError):
             return _by_status(cause, is_download=not any(isinstance(other, ExtractorError) for other in chain))
-    for cause in chain:
-        if code := _class_code(cause):
-            return code, None
-    return None, None
+    codes = [code for cause in chain if (code := _class_code(cause))]
+    precise = [code for code in codes if code is not ErrorCode.EXTRACTOR_ERROR]
+    return next(iter([*precise, *codes]), None), None
 
 
-def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode | None, float | None]:
+def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode, float | None]:
     headers = error.response.headers
     if headers.get("X-Egress-Denied"):
         return ErrorCode.URL_BLOCKED, None
@@ -229,7 +138,7 @@ def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode | None
         return ErrorCode.ORIGIN_UNAVAILABLE, None
     if error.status == 403 and headers.get("cf-mitigated"):  # noqa: PLR2004
         return ErrorCode.BOT_CHECK, None
-    return _STATUS_CODES.get(error.status), None
+    return _STATUS_CODES.get(error.status, ErrorCode.EXTRACTOR_ERROR), None
 
 
 def _class_code(cause: BaseException) -> ErrorCode | None:  # noqa: C901, PLR0911, PLR0912 -- a table of classes

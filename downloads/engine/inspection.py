@@ -66,7 +66,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x7f\xfe\x80\x01", "media"),  # DTS
     (0, b"#!AMR", "media"),
     (0, b"caff", "media"),
-    (0, b"wvPk", "media"),
+    (0, b"wvpk", "media"),
     (0, b"MAC ", "media"),
     (0, b".snd", "media"),
     (0, b".RMF", "media"),
@@ -177,8 +177,10 @@ def _by_structure(head: bytes) -> Kind | None:
 
 
 def _is_audio_frame(head: bytes) -> bool:
-    """MPEG audio or AAC in ADTS: eleven bits of synchronisation, and no reserved version."""
-    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08  # noqa: PLR2004
+    """MPEG audio or AAC in ADTS: eleven bits of synchronisation, no reserved version; and not text in UTF-16."""
+    if len(head) < 4 or (head[:2] == b"\xff\xfe" and not head[3]):  # noqa: PLR2004
+        return False
+    return head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08  # noqa: PLR2004
 
 
 def _is_transport_stream(head: bytes) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 from downloads.engine.spec import DownloadOptions, JobSpec
 from downloads.engine.watchdog import FFMPEG_PROGRESS
 
+_MIN_BLOCK_BYTES, _FIRST_BLOCK_BYTES, _MAX_BLOCK_BYTES = 4 * 1024, 64 * 1024, 1024**2
+
 # The names on disk are ours; titles only shape the name that is shown.
 OUTPUT_TEMPLATE = "media.%(ext)s"
 
@@ -85,13 +87,14 @@ FFMPEG_STEPS = (
     "Merger",
     "Metadata",
     "SplitChapters",
+    "SponsorBlock",
     "SubtitlesConvertor",
     "Tags",
     "ThumbnailsConvertor",
     "VideoConvertor",
     "VideoRemuxer",
 )
-_CONCAT_STEPS = ("Concat", "ModifyChapters")
+CONCAT_STEPS = ("Concat", "ModifyChapters")
 
 
 def build(spec: JobSpec) -> dict[str, Any]:
@@ -99,7 +102,7 @@ def build(spec: JobSpec) -> dict[str, Any]:
     _check(spec.options)
     return {
         **_safety(spec),
-        **_speed(),
+        **_speed(spec.limits.max_bytes),
         **_selection(spec.options, spec.playlist_item or 1),
         **_sidecars(spec.options),
         "ffmpeg_location": spec.ffmpeg_location or None,
@@ -160,10 +163,10 @@ def _safety(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _speed() -> dict[str, Any]:
+def _speed(max_bytes: int) -> dict[str, Any]:
     """Few retries: whole attempts are retried outside. Fragments are many, so one fault must not end an attempt."""
     return {
-        "buffersize": 64 * 1024,
+        "buffersize": min(_FIRST_BLOCK_BYTES, block_bytes(max_bytes)),
         "concurrent_fragment_downloads": 8,
         "continuedl": True,
         "extractor_retries": 1,
@@ -178,6 +181,11 @@ def _speed() -> dict[str, Any]:
         "skip_unavailable_fragments": False,
         "socket_timeout": 20,
     }
+
+
+def block_bytes(max_bytes: int) -> int:
+    """The most that is read at once: large for speed, and small beside a limit that is checked between blocks."""
+    return max(min(_MAX_BLOCK_BYTES, max_bytes // 20), _MIN_BLOCK_BYTES)
 
 
 def _selection(options: DownloadOptions, item: int) -> dict[str, Any]:
@@ -255,5 +263,5 @@ def _ffmpeg_arguments() -> dict[str, list[str]]:
     """Keys as yt-dlp looks them up: PP+ffmpeg_i before each input, PP+ffmpeg_o before the output."""
     return {
         **{f"{step.lower()}+ffmpeg_i": list(_LOCAL_INPUT) for step in FFMPEG_STEPS},
-        **{f"{step.lower()}+ffmpeg_i": list(_CONCAT_INPUT) for step in _CONCAT_STEPS},
+        **{f"{step.lower()}+ffmpeg_i": list(_CONCAT_INPUT) for step in CONCAT_STEPS},
     }

@@ -17,7 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import (
 )
 from yt_dlp.utils import MEDIA_EXTENSIONS, prepend_extension, replace_extension
 
-from downloads.engine import facts, inspection, mp4
+from downloads.engine import facts, inspection, mp4, mp4_tags
 
 Result = tuple[list[str], dict[str, Any]]
 
@@ -40,7 +40,7 @@ _ENCODERS = {
 }
 
 
-class _Listening(FFmpegPostProcessor):  # type: ignore[misc]  # yt_dlp has no types
+class _ListeningPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt_dlp has no types
     """Keeps what ffmpeg says of the file it writes: asking again would cost another process."""
 
     def real_run_ffmpeg(self, *arguments: Any, **options: Any) -> str:
@@ -49,7 +49,7 @@ class _Listening(FFmpegPostProcessor):  # type: ignore[misc]  # yt_dlp has no ty
         return words
 
 
-class ContainerPP(_Listening):
+class ContainerPP(_ListeningPP):
     """Video in the wanted container: moved there as it is, encoded anew only when allowed, else left where it is."""
 
     def __init__(self, downloader: Any = None, target: str = "mp4", *, may_recode: bool = False) -> None:
@@ -94,7 +94,7 @@ class ContainerPP(_Listening):
         Path(unfinished).replace(changed)
 
 
-class AudioPP(_Listening, FFmpegExtractAudioPP):  # type: ignore[misc]  # yt_dlp has no types
+class AudioPP(_ListeningPP, FFmpegExtractAudioPP):  # type: ignore[misc]  # yt_dlp has no types
     """yt-dlp calls bare AAC .m4a, which it is not."""
 
     def run(self, info: dict[str, Any]) -> Result:
@@ -115,7 +115,7 @@ class AudioPP(_Listening, FFmpegExtractAudioPP):  # type: ignore[misc]  # yt_dlp
         return asked
 
 
-class FixupM3u8PP(_Listening, FFmpegFixupM3u8PP):  # type: ignore[misc]  # yt_dlp has no types
+class FixupM3u8PP(_ListeningPP, FFmpegFixupM3u8PP):  # type: ignore[misc]  # yt_dlp has no types
     """yt-dlp starts ffprobe twice, for what the first bytes tell and for a filter that ffmpeg adds by itself."""
 
     def run(self, info: dict[str, Any]) -> Result:
@@ -125,7 +125,7 @@ class FixupM3u8PP(_Listening, FFmpegFixupM3u8PP):  # type: ignore[misc]  # yt_dl
         return [], info
 
 
-class TagsPP(_Listening, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp has no types
+class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp has no types
     """Tags and an early `moov`, without a process where that is possible. Also without tags, for the `moov`."""
 
     def __init__(self, downloader: Any = None, *, add_metadata: bool = True, add_chapters: bool = False) -> None:
@@ -172,10 +172,10 @@ def _global_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str] | None:
 
 def _write(path: Path, layout: mp4.Layout, tags: Mapping[str, str]) -> bool:
     try:
-        if mp4.is_done(layout, tags):
+        if mp4_tags.is_done(layout, tags):
             return True
         unfinished = Path(prepend_extension(str(path), "temp"))
-        if not mp4.write(path, layout, tags, unfinished):
+        if not mp4_tags.write(path, layout, tags, unfinished):
             return False
     except ValueError:  # boxes that contradict each other
         return False

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import yt_dlp.downloader.common
 import yt_dlp.downloader.fragment
 import yt_dlp.globals
 import yt_dlp.networking.common
 from yt_dlp import YoutubeDL
+from yt_dlp.downloader.http import HttpFD
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.extractor.common import InfoExtractor, UnsupportedURLIE
 from yt_dlp.networking import Request, Response
@@ -43,8 +45,9 @@ class Listener(Protocol):
 
 
 class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
-    def __init__(self, params: dict[str, Any], listener: Listener) -> None:
+    def __init__(self, params: dict[str, Any], listener: Listener, *, max_block_bytes: int = 1024**2) -> None:
         super().__init__(params, auto_init=False)
+        _bound_blocks(max_block_bytes)
         self._listener = listener
         self.heard = facts.NOTHING
         FFmpegPostProcessor._ffmpeg_location.set(params.get("ffmpeg_location"))  # noqa: SLF001 -- as its main() does
@@ -180,6 +183,12 @@ def _extractors() -> dict[str, type[InfoExtractor]]:
     """All that yt-dlp enables by default, in its order; sorting them out costs 40 ms a time."""
     enabled = [extractor for extractor in gen_extractor_classes() if extractor._ENABLED]  # noqa: SLF001
     return {extractor.ie_key(): extractor for extractor in (*enabled, UnsupportedURLIE)}
+
+
+def _bound_blocks(size: int) -> None:
+    """Of the whole process: yt-dlp doubles them up to 4 MB, and looks up from them only in between."""
+    grow = yt_dlp.downloader.common.FileDownloader.best_block_size
+    HttpFD.best_block_size = staticmethod(lambda elapsed, read: min(grow(elapsed, read), size))
 
 
 def _check_scheme(url: str) -> None:

@@ -1,0 +1,162 @@
+"""Writes tags into a plain MP4 file, and `moov` to its front, without ffmpeg.
+
+An ffmpeg process costs 20 to 70 ms and moves all bytes twice for `+faststart`; this is one pass in the kernel.
+What has offsets that we do not follow is left to ffmpeg.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from downloads.engine.mp4 import HEADER_BYTES, Box, Layout, children, descend
+
+# Boxes inside `moov` that point at bytes of the file in ways that we do not follow.
+_FOREIGN_OFFSETS = (b"saio", b"iloc", b"cmov")
+_MAX_SENDFILE_BYTES = 1 << 30
+_UTF8, _IMPLICIT, _INTEGER = 1, 0, 21
+
+_TEXT_ITEMS = {
+    "title": b"\xa9nam",
+    "artist": b"\xa9ART",
+    "album_artist": b"aART",
+    "composer": b"\xa9wrt",
+    "album": b"\xa9alb",
+    "date": b"\xa9day",
+    "comment": b"\xa9cmt",
+    "genre": b"\xa9gen",
+    "description": b"desc",
+    "synopsis": b"ldes",
+    "show": b"tvsh",
+    "episode_id": b"tven",
+}
+_NUMBER_ITEMS = {"season_number": b"tvsn", "episode_sort": b"tves"}
+_PAIR_ITEMS = {"track": (b"trkn", ">HHHH"), "disc": (b"disk", ">HHH")}
+
+
+def write(path: Path, layout: Layout, tags: Mapping[str, str], target: Path) -> bool:
+    """Write `path` to `target` with `tags` and `moov` first. False, and no target, when it takes ffmpeg."""
+    try:
+        moov = _tagged(layout, tags)
+    except (OverflowError, ValueError, struct.error):
+        return False
+    if moov is None:
+        return False
+    with path.open("rb") as source, target.open("wb") as sink:
+        ftyp, *others = (box for box in layout.boxes if box.kind != b"moov")
+        _copy(source, sink, ftyp.start, ftyp.end)
+        sink.write(moov)
+        sink.flush()
+        for box in others:
+            _copy(source, sink, box.start, box.end)
+    return True
+
+
+def is_done(layout: Layout, tags: Mapping[str, str]) -> bool:
+    """Nothing to write: it starts fast and has these tags."""
+    if not layout.is_fast_start:
+        return False
+    have = dict(_items(_ilst(layout.moov)))
+    return all(have.get(key) == item for key, item in _rendered(tags))
+
+
+def _tagged(layout: Layout, tags: Mapping[str, str]) -> bytes | None:
+    if any(mark in layout.moov for mark in _FOREIGN_OFFSETS):
+        return None
+    udta = _udta(layout.moov, tags)
+    old = layout.moov_box
+    length = HEADER_BYTES + len(udta) + sum(box.end - box.start for box in children(layout.moov) if box.kind != b"udta")
+    body = bytearray(layout.moov)
+    _shift(body, moov_start=old.start, before=length, after=length - (old.end - old.start))
+    kept = b"".join(body[box.start : box.end] for box in children(body) if box.kind != b"udta")
+    return _wrap(b"moov", kept + udta)
+
+
+def _shift(moov: bytearray, *, moov_start: int, before: int, after: int) -> None:
+    """Chunks that lay before the old `moov` move by `before` bytes, the others by `after`."""
+    for box in list(descend(moov, 0, len(moov))):
+        if box.kind not in {b"stco", b"co64"}:
+            continue
+        table = array("I" if box.kind == b"stco" else "Q", bytes(moov[box.body + 8 : box.end]))
+        _swap(table)
+        moved = array(table.typecode, (at + (before if at < moov_start else after) for at in table))
+        _swap(moved)
+        moov[box.body + 8 : box.end] = moved.tobytes()
+
+
+def _swap(table: array[int]) -> None:
+    if sys.byteorder == "little":
+        table.byteswap()
+
+
+def _udta(moov: bytes, tags: Mapping[str, str]) -> bytes:
+    """`moov`'s user data with our items in place of those of the same kind. Raises ValueError for another scheme."""
+    if not tags:
+        return b"".join(moov[box.start : box.end] for box in children(moov) if box.kind == b"udta")
+    ours = dict(_rendered(tags))
+    others = [item for key, item in _items(_ilst(moov)) if key not in ours]
+    ilst = _wrap(b"ilst", b"".join([*others, *ours.values()]))
+    handler = _wrap(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    rest = [
+        moov[box.start : box.end]
+        for udta in children(moov)
+        if udta.kind == b"udta"
+        for box in children(moov, udta.body, udta.end)
+        if box.kind != b"meta"
+    ]
+    return _wrap(b"udta", b"".join([*rest, _wrap(b"meta", bytes(4) + handler + ilst)]))
+
+
+def _ilst(moov: bytes) -> bytes:
+    for udta in children(moov):
+        if udta.kind != b"udta":
+            continue
+        for meta in children(moov, udta.body, udta.end):
+            if meta.kind == b"meta":
+                return _ilst_of(moov, meta)
+    return b""
+
+
+def _ilst_of(moov: bytes, meta: Box) -> bytes:
+    boxes = {box.kind: moov[box.body : box.end] for box in children(moov, meta.body + 4, meta.end)}
+    if boxes.get(b"hdlr", b"")[8:12] != b"mdir":
+        raise ValueError("the file's metadata follow another scheme")
+    return boxes.get(b"ilst", b"")
+
+
+def _items(ilst: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for box in children(ilst):
+        yield box.kind, ilst[box.start : box.end]
+
+
+def _rendered(tags: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    """Names are ffmpeg's; what MP4 has no item for is left out, as ffmpeg does."""
+    for name, value in tags.items():
+        if name in _TEXT_ITEMS:
+            yield _item(_TEXT_ITEMS[name], _UTF8, value.encode("utf-8", "replace"))
+        elif name in _NUMBER_ITEMS and value.isdecimal() and int(value) < 1 << 31:
+            yield _item(_NUMBER_ITEMS[name], _INTEGER, struct.pack(">i", int(value)))
+        elif name in _PAIR_ITEMS and value.isdecimal() and int(value) < 1 << 16:
+            kind, shape = _PAIR_ITEMS[name]
+            yield _item(kind, _IMPLICIT, struct.pack(shape, 0, int(value), *[0] * (len(shape) - 3)))
+
+
+def _item(kind: bytes, data_type: int, payload: bytes) -> tuple[bytes, bytes]:
+    return kind, _wrap(kind, _wrap(b"data", struct.pack(">II", data_type, 0) + payload))
+
+
+def _wrap(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body) + HEADER_BYTES, kind) + body
+
+
+def _copy(source: BinaryIO, sink: BinaryIO, start: int, end: int) -> None:
+    while start < end:
+        sent = os.sendfile(sink.fileno(), source.fileno(), start, min(end - start, _MAX_SENDFILE_BYTES))
+        if not sent:
+            raise OSError("the file became shorter while it was read")
+        start += sent

@@ -1,0 +1,560 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloads.engine.spec import Event, Limits
+from downloads.engine.tools import find_ffmpeg
+from tests.engine.attempts import AttemptServer, Outcome, spec_for
+from tests.origin import Origin
+
+Run = Callable[..., Outcome]
+
+MIB = 1024**2
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AttemptServer]:
+    with AttemptServer() as running:
+        yield running
+
+
+@pytest.fixture
+def run(server: AttemptServer, origin: Origin, tmp_path: Path) -> Run:
+    """Runs an attempt for a path of the origin, in this test's work directory unless `work` says another."""
+
+    def one(path: str, *, work: Path | None = None, **choices: Any) -> Outcome:
+        how = {name: choices.pop(name) for name in ("stop_at", "by") if name in choices}
+        spec = spec_for(origin.url(path) if path.startswith("/") else path, work or tmp_path / "work", **choices)
+        return server.run(spec, **how)
+
+    return one
+
+
+def ffmpeg(*arguments: object) -> bytes:
+    command = [find_ffmpeg() or "", "-v", "error", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def frames(path: Path) -> list[bytes]:
+    """Decoded pictures, without their times, which differ between containers."""
+    lines = ffmpeg("-i", path, "-map", "0:v", "-f", "framemd5", "-").splitlines()
+    return [line.rsplit(b",", 1)[1] for line in lines if not line.startswith(b"#")]
+
+
+def tags_of(path: Path) -> dict[str, str]:
+    """Of the file, or of its first stream, where Ogg has them."""
+    command = (find_ffmpeg() or "", "-i", path, "-map_metadata", "0", "-map_metadata", "0:s:0")
+    words = subprocess.run([*command, "-f", "ffmetadata", "-"], capture_output=True, text=True, check=False).stdout
+    pairs = (line.split("=", 1) for line in words.splitlines() if "=" in line and not line.startswith(";"))
+    return {name.lower(): value.replace("\\", "") for name, value in pairs}
+
+
+def streams(path: Path) -> list[str]:
+    words = subprocess.run([find_ffmpeg() or "", "-i", path], capture_output=True, text=True, check=False).stderr
+    return [line.split(": ", 2)[1] for line in words.splitlines() if line.strip().startswith("Stream #")]
+
+
+# What comes out
+
+
+def test_a_direct_file_comes_out_whole(run: Run, origin: Origin) -> None:
+    outcome = run("/clip.mp4", embed_metadata=False)
+    assert outcome.status == 0
+    assert outcome.main["sha256"] == origin.sha256("/clip.mp4")
+    assert outcome.main_path.read_bytes() == origin.body("/clip.mp4")
+    assert outcome.main == {
+        **outcome.main,
+        "path": "media.mp4",
+        "kind": "media",
+        "ext": "mp4",
+        "size_bytes": len(origin.body("/clip.mp4")),
+        "duration": 8.0,
+        "width": 320,
+        "height": 180,
+        "vcodec": "avc1.42c00c",
+        "acodec": "mp4a.40.2",
+        "language": None,
+    }
+
+
+def test_tells_its_stages_in_order(run: Run) -> None:
+    outcome = run("/page/video-tag")
+    assert [data["stage"] for data in outcome.named("stage")] == [
+        "extracting",
+        "downloading",
+        "postprocessing",
+        "publishing",
+    ]
+    assert outcome.events[-1] == Event(name="done")
+    assert outcome.info["title"] == "A film about clouds (1)"
+    assert outcome.info["metadata"]["description"] == "Eight seconds of a test picture."
+    assert outcome.percents[-1] == 100.0
+    assert outcome.percents == sorted(outcome.percents)
+
+
+def test_tags_are_written_by_default_and_no_frame_is_touched(run: Run, media_dir: Path) -> None:
+    outcome = run("/page/og-video?title=Clouds+%E2%98%83")
+    tags = tags_of(outcome.main_path)
+    assert tags["title"] == "Clouds \u2603"
+    assert tags["comment"].endswith("/page/og-video?title=Clouds+%E2%98%83")
+    assert frames(outcome.main_path) == frames(media_dir / "clip.mp4")
+
+
+def test_a_late_moov_is_moved_to_the_front(run: Run, media_dir: Path, tmp_path: Path) -> None:
+    """So that players can start; by what the file is, whether tags are wanted or not."""
+    outcome = run("/hls/fmp4/index.m3u8", embed_metadata=True)
+    content = outcome.main_path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert frames(outcome.main_path) == frames(media_dir / "clip.mp4")
+
+
+@pytest.mark.parametrize("path", ["/hls/plain/master.m3u8", "/hls/aes/index.m3u8", "/dash/manifest.mpd"])
+def test_streams_become_one_mp4_with_tags(run: Run, media_dir: Path, path: str) -> None:
+    outcome = run(path)
+    assert outcome.main["ext"] == "mp4"
+    assert (outcome.main["width"], outcome.main["height"]) == (320, 180)
+    assert outcome.main["duration"] == pytest.approx(8, abs=0.2)
+    assert streams(outcome.main_path) == ["Video", "Audio"]
+    assert frames(outcome.main_path) == frames(media_dir / "clip.mp4")
+    assert "title" in tags_of(outcome.main_path)
+    assert len(outcome.files) == 1
+
+
+def test_formats_that_were_merged_are_gone(run: Run) -> None:
+    outcome = run("/dash/manifest.mpd")
+    visible = {path.name for path in outcome.work.iterdir() if not path.name.startswith(".")}
+    assert visible == {"media.mp4"}
+
+
+@pytest.mark.parametrize(("quality", "height"), [("best", 180), ("1080p", 180), ("360p", 180)])
+def test_a_quality_takes_the_best_up_to_its_height(run: Run, quality: str, height: int) -> None:
+    assert run("/hls/plain/master.m3u8", quality=quality).main["height"] == height
+
+
+def test_a_quality_without_known_heights_takes_what_there_is(run: Run) -> None:
+    assert run("/clip.mp4", quality="360p").main["height"] == 180
+
+
+def test_a_custom_format_is_taken_by_its_id(run: Run) -> None:
+    low = run("/dash/manifest.mpd", custom_format="1+2", work=None)
+    assert low.main["height"] == 90
+    assert low.info["format"].startswith("1 - ")
+
+
+def test_a_format_that_is_not_offered_is_an_error(run: Run) -> None:
+    assert run("/clip.mp4", custom_format="nonesuch").error["code"] == "format_unavailable"
+
+
+def test_an_item_of_a_feed_is_taken_by_its_number(run: Run, origin: Origin) -> None:
+    outcome = run("/rss.xml?n=5", playlist_item=3, embed_metadata=False)
+    assert outcome.info["title"] == "Episode 3"
+    assert outcome.info["metadata"]["playlist"] == "A podcast"
+    assert outcome.info["metadata"]["playlist_index"] == 3
+    assert outcome.main["sha256"] == origin.sha256("/item/3.mp4")
+    assert len(outcome.files) == 1
+
+
+def test_a_page_of_several_gives_its_first(run: Run, origin: Origin) -> None:
+    assert run("/rss.xml", embed_metadata=False).main["sha256"] == origin.sha256("/item/1.mp4")
+
+
+def test_an_item_that_is_not_there_is_not_found(run: Run) -> None:
+    error = run("/rss.xml?n=2", playlist_item=9).error
+    assert (error["code"], error["message"]) == ("not_found", "The list has no item 9")
+
+
+def test_subtitles_are_written_embedded_and_converted(run: Run) -> None:
+    outcome = run(
+        "/page/subtitles", download_subtitles=True, embed_subtitles=True, subtitle_languages=("en", "de", "xx")
+    )
+    files = {file["path"]: file for file in outcome.files}
+    assert list(files) == ["media.mp4", "media.en.srt", "media.de.srt"]
+    assert {(file["kind"], file["language"]) for file in files.values()} == {
+        ("media", None),
+        ("subtitle", "en"),
+        ("subtitle", "de"),
+    }
+    assert "00:00:00,000 --> " in (outcome.work / "media.en.srt").read_text()
+    assert streams(outcome.main_path).count("Subtitle") == 2
+    assert "No subtitles for some of en, de, xx" in outcome.log
+
+
+def test_subtitles_may_only_be_embedded(run: Run) -> None:
+    outcome = run("/page/subtitles", embed_subtitles=True, video_format="mkv")
+    assert [file["path"] for file in outcome.files] == ["media.mkv"]
+    assert streams(outcome.main_path) == ["Video", "Audio", "Subtitle"]
+
+
+@pytest.mark.parametrize(("subtitle_format", "mark"), [("vtt", "WEBVTT"), ("ass", "[Script Info]"), ("lrc", "[00:0")])
+def test_subtitles_of_streams_are_converted_too(run: Run, subtitle_format: str, mark: str) -> None:
+    outcome = run("/hls/subs/master.m3u8", download_subtitles=True, subtitle_format=subtitle_format)
+    assert mark in (outcome.work / f"media.en.{subtitle_format}").read_text()
+    assert outcome.files[1]["ext"] == subtitle_format
+
+
+def test_a_subtitle_that_cannot_be_had_is_only_a_warning(run: Run, origin: Origin) -> None:
+    page = f"/page/subtitles?media={origin.url('/clip.mp4')}"
+    lying = run(page + "&languages=en,missing", download_subtitles=True, subtitle_languages=("en", "missing"))
+    assert [file["path"] for file in lying.files] == ["media.mp4", "media.en.srt"]
+    assert "A subtitle could not be downloaded" in lying.log
+
+
+@pytest.mark.parametrize("thumbnail_format", ["jpg", "png", "webp"])
+def test_a_thumbnail_is_written_and_converted(run: Run, thumbnail_format: str) -> None:
+    outcome = run("/page/og-video", write_thumbnail=True, thumbnail_format=thumbnail_format)
+    thumbnail = outcome.files[1]
+    assert (thumbnail["kind"], thumbnail["path"]) == ("thumbnail", f"media.{thumbnail_format}")
+
+
+def test_a_thumbnail_is_embedded(run: Run, media_dir: Path) -> None:
+    outcome = run("/page/og-video", embed_thumbnail=True)
+    assert len(outcome.files) == 1
+    assert streams(outcome.main_path) == ["Video", "Audio", "Video"]
+    assert outcome.main["size_bytes"] == outcome.main_path.stat().st_size
+    assert not (outcome.work / "media.jpg").exists()
+
+
+@pytest.mark.parametrize("thumbnail", ["/svg-as.mp4?x=.jpg", "/html-as.mp4", "/clip.mp4", "/status/404/image.jpg"])
+def test_a_thumbnail_that_is_none_is_left_out(run: Run, origin: Origin, thumbnail: str) -> None:
+    outcome = run(f"/page/og-video?thumbnail={thumbnail}", write_thumbnail=True, embed_thumbnail=True)
+    assert [file["kind"] for file in outcome.files] == ["media"]
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "name", "codec"),
+    [
+        ("mp3", "media.mp3", "mp3"),
+        ("m4a", "media.m4a", "mp4a.40.2"),
+        ("aac", "media.aac", "aac"),
+        ("opus", "media.opus", "opus"),
+        ("vorbis", "media.ogg", "vorbis"),
+        ("flac", "media.flac", "flac"),
+        ("wav", "media.wav", "pcm_s16le"),
+    ],
+)
+def test_audio_is_taken_out(run: Run, audio_format: str, name: str, codec: str) -> None:
+    outcome = run("/clip.mp4", audio_only=True, audio_format=audio_format, audio_quality="128")
+    assert [file["path"] for file in outcome.files] == [name]
+    assert (outcome.main["acodec"], outcome.main["vcodec"], outcome.main["width"]) == (codec, None, None)
+    assert outcome.main["duration"] == pytest.approx(8, abs=0.1)
+    assert streams(outcome.main_path) == ["Audio"]
+    assert audio_format in {"aac", "wav"} or tags_of(outcome.main_path)["title"] == "clip"
+
+
+def test_audio_that_is_right_already_stays_as_it_is(run: Run, origin: Origin) -> None:
+    outcome = run("/audio.mp3", audio_only=True, embed_metadata=False)
+    assert outcome.main["sha256"] == origin.sha256("/audio.mp3")
+
+
+def test_audio_keeps_its_container_among_videos(run: Run) -> None:
+    assert run("/audio.mp3").main["path"] == "media.mp3"
+
+
+@pytest.mark.parametrize("video_format", ["mkv", "mov", "avi", "flv"])
+def test_video_moves_into_the_wanted_container_without_encoding(run: Run, media_dir: Path, video_format: str) -> None:
+    outcome = run("/clip.mp4", video_format=video_format)
+    assert outcome.main["path"] == f"media.{video_format}"
+    assert (outcome.main["width"], outcome.main["duration"]) == (320, 8.0)
+    assert streams(outcome.main_path) == ["Video", "Audio"]
+    assert len(frames(outcome.main_path)) == len(frames(media_dir / "clip.mp4"))
+
+
+def test_what_a_container_cannot_hold_stays_where_it_is(run: Run) -> None:
+    outcome = run("/clip.mp4", video_format="webm")
+    assert outcome.main["path"] == "media.mp4"
+    assert "Kept as mp4" in outcome.log
+
+
+def test_is_encoded_anew_only_when_that_is_allowed(run: Run) -> None:
+    outcome = run("/video.webm", video_format="mp4", allow_recode=True)
+    assert outcome.main["path"] == "media.mp4"
+    assert outcome.main["vcodec"].startswith("avc1")
+    assert not list(outcome.work.glob("*.webm"))
+
+
+def test_becomes_webm_when_that_is_allowed(run: Run) -> None:
+    outcome = run("/low.mp4", video_format="webm", allow_recode=True)
+    assert (outcome.main["vcodec"], outcome.main["acodec"]) == ("vp9", "opus")
+
+
+def test_formats_that_fit_no_mp4_are_merged_into_mkv(run: Run, origin: Origin) -> None:
+    """Not seen with the origin's formats, so the merge is made to fail by a container that holds neither."""
+    outcome = run("/dash/manifest.mpd", video_format="webm")
+    assert outcome.main["path"] == "media.mp4"
+
+
+@pytest.mark.parametrize("path", ["/clip.mp4", "/hls/plain/master.m3u8", "/dash/manifest.mpd"])
+def test_a_clip_is_cut_exactly(run: Run, path: str) -> None:
+    outcome = run(path, clip_start_sec=2.0, clip_end_sec=4.0)
+    assert outcome.main["duration"] == pytest.approx(2, abs=0.15)
+    assert streams(outcome.main_path) == ["Video", "Audio"]
+    assert outcome.percents[-1] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("path", "choices", "seconds"),
+    [("/clip.mp4", {"clip_start_sec": 6.0}, 2), ("/hls/plain/master.m3u8", {"clip_end_sec": 1.5}, 1.5)],
+)
+def test_a_clip_may_have_one_end(run: Run, path: str, choices: dict[str, float], seconds: float) -> None:
+    assert run(path, **choices).main["duration"] == pytest.approx(seconds, abs=0.15)
+
+
+@pytest.mark.parametrize("path", ["/clip.mp4", "/hls/plain/master.m3u8"])
+def test_a_clip_after_the_end_is_not_there(run: Run, path: str) -> None:
+    assert run(path, clip_start_sec=100.0, clip_end_sec=102.0).error["code"] == "format_unavailable"
+
+
+def test_the_info_json_has_no_addresses_of_formats(run: Run, origin: Origin) -> None:
+    outcome = run("/hls/plain/master.m3u8?token=SECRET", write_info_json=True)
+    assert outcome.files[1]["path"] == "media.info.json"
+    text = (outcome.work / "media.info.json").read_text()
+    info = json.loads(text)
+    assert info["title"] == "master"
+    assert [item["height"] for item in info["formats"]] == [90, 180]
+    assert "http_headers" not in text
+    assert "high.m3u8" not in text
+
+
+def test_cookies_go_to_the_site_and_stay_as_they_are(run: Run, tmp_path: Path) -> None:
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tsession\tabc\n")
+    before = cookies.read_bytes()
+    outcome = run("/needs-cookie/session/abc/clip.mp4", cookies_file=str(cookies))
+    assert outcome.main["ext"] == "mp4"
+    assert cookies.read_bytes() == before
+    assert "abc" not in outcome.log.replace("needs-cookie/session/abc", "")
+
+
+# Progress
+
+
+def test_progress_is_one_number_that_never_falls(run: Run) -> None:
+    outcome = run("/dash/manifest.mpd?latency_ms=30")
+    assert outcome.percents == sorted(outcome.percents)
+    assert outcome.percents[-3:] == [95.0, 99.0, 100.0]
+    downloading = [data for data in outcome.named("progress") if data["percent"] < 95]
+    assert downloading
+
+
+def test_progress_comes_at_most_five_times_a_second(run: Run) -> None:
+    outcome = run("/slow/150000/clip.mp4")
+    reports = outcome.named("progress")
+    assert 3 <= len(reports) <= 5 * outcome.seconds + 4
+    speeds = [data["speed"] for data in reports if data["speed"]]
+    assert speeds
+    assert sorted(speeds)[len(speeds) // 2] == pytest.approx(150_000, rel=0.5)
+
+
+def test_a_clip_tells_how_far_ffmpeg_has_come(run: Run) -> None:
+    outcome = run("/slow/40000/clip.mp4", clip_start_sec=1.0, clip_end_sec=7.0, embed_metadata=False)
+    assert outcome.main["duration"] == pytest.approx(6, abs=0.2)
+    assert outcome.percents == sorted(outcome.percents)
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/status/401/clip.mp4", "login_required"),
+        ("/status/403/clip.mp4", "login_required"),
+        ("/status/404/clip.mp4", "not_found"),
+        ("/status/410/clip.mp4", "removed"),
+        ("/status/429/clip.mp4", "rate_limited"),
+        ("/status/451/clip.mp4", "geo_restricted"),
+        ("/status/500/clip.mp4", "origin_unavailable"),
+        ("/status/503/clip.mp4", "origin_unavailable"),
+        ("/redirect/50/clip.mp4", "origin_unavailable"),
+        ("/lie/1000/clip.mp4", "network_error"),
+        ("/page/video-tag?media=/status/404/clip.mp4", "not_found"),
+        ("/page/video-tag?media=/status/403/clip.mp4", "origin_unavailable"),
+        ("/html-as.mp4", "unsafe_content"),
+        ("/svg-as.mp4", "unsafe_content"),
+        ("/playlist-as.mp4", "unsafe_content"),
+        ("/subs/en.vtt", "unsafe_content"),
+        ("/gzipbomb", "too_large"),
+        ("/page/playlist?n=0", "unsupported_url"),
+        ("ftp://127.0.0.1/clip.mp4", "unsupported_url"),
+        ("http://127.0.0.1:9/clip.mp4", "network_error"),
+    ],
+)
+def test_names_what_went_wrong(run: Run, path: str, code: str) -> None:
+    outcome = run(path)
+    assert outcome.error["code"] == code
+    assert outcome.status == 1
+    assert not outcome.named("file")
+    assert not outcome.named("done")
+    assert outcome.events[-1].name == "error"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_passes_on_when_the_site_wants_to_be_asked_again(run: Run, status: int) -> None:
+    assert run(f"/status/{status}/clip.mp4?retry_after=17").error["retry_after"] == 17
+
+
+def test_lies_are_not_kept(run: Run) -> None:
+    outcome = run("/playlist-as.mp4")
+    assert "passwd" not in "".join(path.read_text() for path in outcome.work.iterdir() if path.is_file())
+    assert not list(outcome.work.glob("media*"))
+
+
+@pytest.mark.parametrize("choices", [{"audio_only": True}, {"video_format": "mkv"}, {"clip_end_sec": 1.0}])
+@pytest.mark.parametrize("path", ["/playlist-as.mp4", "/html-as.mp4"])
+def test_ffmpeg_reads_no_other_files_whatever_it_is_to_do(run: Run, path: str, choices: dict[str, Any]) -> None:
+    outcome = run(path, **choices)
+    assert outcome.status == 1
+    assert "root:" not in outcome.log
+    assert not list(outcome.work.glob("media.m*"))
+
+
+def test_a_cut_is_mended_by_ranges(run: Run, origin: Origin) -> None:
+    origin.clear()
+    outcome = run("/cut/50/clip.mp4", embed_metadata=False)
+    assert outcome.main["sha256"] == origin.sha256("/clip.mp4")
+
+
+@pytest.mark.parametrize(
+    "path", ["/redirect/3/clip.mp4", "/chunked/clip.mp4", "/nolength/clip.mp4", "/norange/clip.mp4"]
+)
+def test_odd_deliveries_come_out_whole(run: Run, origin: Origin, path: str) -> None:
+    assert run(path, embed_metadata=False).main["sha256"] == origin.sha256("/clip.mp4")
+
+
+def test_a_missing_segment_fails_the_attempt_rather_than_leave_a_hole(run: Run, origin: Origin) -> None:
+    outcome = run("/flaky/hole/1000/404/hls/plain/high.m3u8")
+    assert outcome.status == 1
+
+
+# Limits
+
+
+def test_what_is_too_large_is_refused_before_it_comes(run: Run, origin: Origin) -> None:
+    origin.clear()
+    outcome = run(f"/big/{50 * MIB}.mp4", limits=Limits(max_bytes=10 * MIB))
+    assert outcome.error["code"] == "too_large"
+    assert origin.bytes_sent(f"/big/{50 * MIB}.mp4") < 11 * MIB
+
+
+@pytest.mark.parametrize("prefix", ["/chunked", "/nolength"])
+def test_what_does_not_tell_its_size_is_stopped_at_the_limit(run: Run, origin: Origin, prefix: str) -> None:
+    outcome = run(f"{prefix}/big/{50 * MIB}.mp4", limits=Limits(max_bytes=10 * MIB))
+    assert outcome.error["code"] == "too_large"
+    assert sum(path.stat().st_size for path in outcome.work.glob("media*")) <= 11 * MIB
+
+
+def test_segments_count_together(run: Run) -> None:
+    assert run("/hls/plain/master.m3u8", limits=Limits(max_bytes=100_000)).error["code"] == "too_large"
+
+
+def test_silence_ends_the_attempt(run: Run) -> None:
+    outcome = run("/stall/50/clip.mp4", limits=Limits(no_progress_seconds=1))
+    assert outcome.error["code"] == "too_slow"
+    assert outcome.status == 1
+    assert outcome.seconds < 6
+
+
+def test_silence_ends_an_ffmpeg_that_downloads_too(run: Run) -> None:
+    outcome = run("/stall/50/clip.mp4", clip_start_sec=6.0, clip_end_sec=7.0, limits=Limits(no_progress_seconds=1))
+    assert outcome.error["code"] in {"too_slow", "timeout"}
+    assert outcome.seconds < 6
+
+
+# Being ended, and going on
+
+
+def test_ends_at_once_when_told_to(run: Run) -> None:
+    """By SIGTERM, as the leash asks for; nothing is in the way of it."""
+    ended: list[float] = []
+
+    def once_downloading(event: Event) -> bool:
+        if event.name == "progress" and not ended:
+            ended.append(time.monotonic())
+            return True
+        return False
+
+    outcome = run("/slow/50000/clip.mp4", stop_at=once_downloading, by=15)
+    assert outcome.status == -15
+    assert time.monotonic() - ended[0] < 1
+
+
+def after(percent: float) -> Callable[[Event], bool]:
+    return lambda event: event.name == "progress" and event.data["percent"] >= percent
+
+
+def test_a_killed_download_goes_on_where_it_was(run: Run, origin: Origin) -> None:
+    path, size = "/slow/4000000/big/8000000.mp4", 8_000_000
+    killed = run(path, stop_at=after(50), embed_metadata=False)
+    assert killed.status == -9
+    kept = (killed.work / "media.mp4.part").stat().st_size
+    assert kept > size * 0.4
+    origin.clear()
+    outcome = run("/big/8000000.mp4", embed_metadata=False)
+    assert outcome.main["sha256"] == origin.sha256("/big/8000000.mp4")
+    assert any((request.range or "").startswith(f"bytes={kept}-") for request in origin.requests_of("/big/8000000.mp4"))
+
+
+def test_a_killed_stream_goes_on_and_has_no_segment_twice(run: Run, origin: Origin, media_dir: Path) -> None:
+    killed = run("/hls/many/index.m3u8?latency_ms=40", stop_at=after(40))
+    assert killed.status == -9
+    origin.clear()
+    outcome = run("/hls/many/index.m3u8")
+    segments = [request for request in origin.requests if request.path.endswith(".ts")]
+    assert len(segments) <= 70
+    assert frames(outcome.main_path) == frames(media_dir / "many.mp4")
+
+
+def test_a_file_that_was_being_changed_is_fetched_again(run: Run, origin: Origin) -> None:
+    first = run("/page/og-video", embed_thumbnail=True)
+    assert (first.work / ".rewriting").exists()
+    (first.work / "media.mp4").write_bytes(b"half of it")
+    second = run("/page/og-video", embed_thumbnail=True)
+    assert second.main["sha256"] == first.main["sha256"]
+    assert "it is downloaded again" in second.log
+
+
+def test_a_finished_file_is_not_fetched_again(run: Run, origin: Origin) -> None:
+    first = run("/other.mp4", embed_metadata=False)
+    origin.clear()
+    second = run("/other.mp4", embed_metadata=False)
+    assert second.main["sha256"] == first.main["sha256"]
+    assert second.percents[-1] == 100.0
+    assert origin.bytes_sent("/other.mp4") < len(origin.body("/other.mp4")) + 100_000
+
+
+# What is told
+
+
+def test_the_log_has_no_secrets(run: Run, tmp_path: Path) -> None:
+    outcome = run("/clip.mp4?token=SECRET")
+    assert outcome.log
+    assert "SECRET" not in outcome.log
+    assert str(outcome.work) not in outcome.log
+
+
+def test_every_event_keeps_to_its_shape(run: Run) -> None:
+    outcome = run("/page/og-video", write_thumbnail=True, write_info_json=True)
+    keys = {event.name: frozenset(event.data) for event in outcome.events}
+    assert keys["info"] == {"title", "duration", "format", "metadata", "total_bytes"}
+    assert keys["progress"] == {"percent", "downloaded_bytes", "total_bytes", "speed", "eta"}
+    assert keys["log"] == {"level", "message"}
+    names = "path kind is_main size_bytes sha256 ext format width height duration vcodec acodec language"
+    assert {frozenset(file) for file in outcome.files} == {frozenset(names.split())}
+    for file in outcome.files:
+        content = (outcome.work / file["path"]).read_bytes()
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        assert file["size_bytes"] == len(content)
+
+
+def test_hostile_titles_are_told_as_safe_text(run: Run) -> None:
+    outcome = run("/page/og-video?title=" + "x" * 3000)
+    assert len(outcome.info["title"]) == 1000
+    assert outcome.main["path"] == "media.mp4"
