@@ -57,10 +57,15 @@ class Server:
 
 @contextmanager
 def serve(
-    root: Path, log: Path, application: str = "tests.asgi.site:application", **environment: str
+    root: Path,
+    log: Path,
+    application: str = "tests.asgi.site:application",
+    *,
+    graceful_seconds: int = 5,
+    **environment: str,
 ) -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", application, "--port", "0", "--no-access-log"]
-    command += ["--timeout-graceful-shutdown", "5"]
+    command += ["--timeout-graceful-shutdown", str(graceful_seconds)]
     with log.open("w") as output:
         process = subprocess.Popen(
             command,

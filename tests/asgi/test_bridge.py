@@ -283,6 +283,36 @@ def test_an_answer_may_be_replaced_until_its_head_is_sent(bridge: Build) -> None
     assert ask(bridge(application)).status == 500
 
 
+def test_no_second_head_can_follow_the_first(bridge: Build) -> None:
+    def application(_environ: Environ, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        start_response("500 Internal Server Error", [], (ValueError, ValueError("too late"), None))
+
+    with pytest.raises(ValueError, match="too late"):
+        ask(bridge(application))
+
+
+def test_a_server_that_tells_of_a_lost_connection_ends_the_stream(bridge: Build) -> None:
+    stream = Stream([b"x"] * 100)
+
+    async def lose() -> None:
+        client = Call(bridge(stream))
+        send = client._send
+
+        async def send_once(message: Any) -> None:
+            if client.sent:
+                raise ConnectionResetError
+            await send(message)
+
+        client._send = send_once  # type: ignore[method-assign]
+        await asyncio.wait_for(client.run(), 2)
+
+    asyncio.run(lose())
+    assert stream.closed.is_set()
+    assert stream.made < 10
+
+
 def test_a_slow_reader_of_a_stream_holds_no_thread(bridge: Build) -> None:
     stream, echo = Stream([b"x"] * 100), Echo()
 

@@ -324,6 +324,20 @@ def test_head_is_told_about_the_stream_and_ended(run: Run) -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("method", "status"), [("POST", 200), ("GET", 403)])
+def test_other_answers_pass(run: Run, method: str, status: int) -> None:
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"x-accel-events", b"job")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"passed"})
+
+    async def test(served: Served) -> None:
+        answer = await call(served.application(refuse), method=method)
+        assert (answer.status, answer.body) == (status, b"passed")
+
+    run(test)
+
+
 class LongPoll:
     """A view that lets its caller wait for news of the job, and says whether it did."""
 

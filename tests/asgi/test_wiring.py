@@ -37,8 +37,9 @@ def test_the_layers_are_used_without_django() -> None:
 
 @pytest.mark.processes
 def test_the_product_answers_and_stops(tmp_path: Path) -> None:
-    environment = {"DATA_DIR": str(tmp_path / "data"), "MEDIADL_TESTING": "1"}
-    with serve(tmp_path, tmp_path / "log", "mediadl.asgi:application", **environment) as server:
+    with serve(
+        tmp_path, tmp_path / "log", "mediadl.asgi:application", DATA_DIR=str(tmp_path / "data"), MEDIADL_TESTING="1"
+    ) as server:
         alive = server.get("/api/v1/health/live", host="127.0.0.1")
         assert alive.status_code == 200, server.log.read_text()
         assert alive.headers["x-request-id"]
