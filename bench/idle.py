@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.stand import databases, stand
 
 SECONDS = 30
+KINDS = ("guard", "forkserver", "web", "control", "download", "probe", "qcluster", "manage.py up")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def kind(command: str) -> str:
-    for word in ("guard", "forkserver", "mediadl.serve", "cluster control", "cluster download", "cluster probe", " up"):
+    for word in KINDS:
         if word in command:
             return word.strip()
     return command[:30]

@@ -68,7 +68,7 @@ def hundred(product: Product, origin: Origin, database: str) -> None:
 
 
 def burst(product: Product, origin: Origin, database: str) -> None:
-    url = str(product.api.base_url) + "/download"
+    url = f"{product.api.base_url}download"
     body = {"url": origin.url("/clip.mp4")}
 
     def submit(_: int) -> tuple[float, int]:

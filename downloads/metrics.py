@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from downloads import storage
 from downloads.models import Job, MediaFile, Node
@@ -64,7 +65,7 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     registry.register(RowCollector())
     if settings.METRICS_DIR:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has no types
+        MultiProcessCollector(registry, path=settings.METRICS_DIR)  # type: ignore[no-untyped-call]  # it has no types
         return generate_latest(registry)
     return generate_latest(OWN) + generate_latest(registry)
 
@@ -142,7 +143,7 @@ def _durations(buckets: dict[str, float], total_seconds: float) -> HistogramMetr
     shown, below = [], 0.0
     for bound in counters.BOUNDS:
         below += buckets[bound]
-        shown.append((bound, below))
+        shown.append((floatToGoString(bound), below))
     histogram = HistogramMetricFamily("job_duration_seconds", "From start to completion.")
     histogram.add_metric([], buckets=shown, sum_value=total_seconds)
     return histogram

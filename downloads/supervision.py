@@ -8,14 +8,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from downloads import bell, diagnosis, workers
+from downloads import bell, clusters, diagnosis, server, workers
 from downloads.models import Job, Node
-from downloads.processes import Service
+from downloads.processes import Launch, Service, fork, program
 
 PULSE_SECONDS = 10.0
 SILENT_CLUSTER_SECONDS = 25.0
@@ -25,62 +26,50 @@ QUEUES = (bell.CONTROL, bell.DOWNLOAD, bell.PROBE)
 def services(parts: frozenset[str], web_socket: socket.socket | None) -> list[Service]:
     """The services of `parts` ("web", "worker"), in the order in which they start."""
     chosen: list[Service] = []
-    environment = dict(os.environ)
     if "worker" in parts:
-        chosen += _engine_services(environment)
-        chosen += [_cluster(queue, environment) for queue in QUEUES]
+        chosen += _engine_services()
+        chosen += [Service(queue, fork(partial(clusters.run, queue)), stop_order=1) for queue in QUEUES]
     if "web" in parts and web_socket is not None:
-        chosen.append(_web(web_socket, environment))
+        chosen.append(Service("web", fork(partial(server.run, web_socket)), stop_order=0))
     return chosen
 
 
-def _engine_services(environment: dict[str, str]) -> list[Service]:
-    """The guard and the fork server; the clusters learn from `environment` where they are."""
+def _engine_services() -> list[Service]:
+    """The guard and the fork server; workers learn from the settings where they are."""
+    # Held by this process, so that the guard has the same port after a restart.
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     listener.set_inheritable(True)
+    descriptor = listener.detach()
     # Unix socket paths are short; DATA_DIR may not be.
-    directory = Path(tempfile.mkdtemp(prefix="mediadl-"))
-    environment["GUARD_URL"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    environment["ENGINE_SOCKET"] = str(directory / "engine.sock")
-    stats = Path(settings.RUN_ROOT) / "guard.json"
-    egress = {
+    engine_socket = Path(tempfile.mkdtemp(prefix="mediadl-")) / "engine.sock"
+    settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
+    settings.ENGINE_SOCKET = engine_socket
+    guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(settings.RUN_ROOT / "guard.json")]
+    engine = ["-m", "downloads.engine.forkserver", "--socket", str(engine_socket)]
+    return [
+        Service("guard", _bare_python(guard, _egress(), [descriptor]), stop_order=2),
+        Service("engine", _bare_python(engine, {}, []), stop_order=2),
+    ]
+
+
+def _bare_python(arguments: list[str], environment: dict[str, str], pass_fds: list[int]) -> Launch:
+    """A Python that knows no secrets, for what touches the network."""
+    kept = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV")
+    bare = {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": str(settings.BASE_DIR)}
+    return program([sys.executable, *arguments], environment=bare | environment, pass_fds=pass_fds)
+
+
+def _egress() -> dict[str, str]:
+    return {
         "EGRESS_ALLOW": settings.EGRESS_ALLOW,
         "EGRESS_PORTS": settings.EGRESS_PORTS,
         "EGRESS_DOMAINS_BLOCKED": ",".join(settings.BLOCKED_DOMAINS),
     }
-    guard = Service(
-        "guard",
-        [sys.executable, "-m", "downloads.engine.guard", "--fd", str(listener.fileno()), "--stats", str(stats)],
-        environment=_bare() | egress,
-        pass_fds=(listener.fileno(),),
-        stop_order=2,
-    )
-    engine = Service(
-        "engine",
-        [sys.executable, "-m", "downloads.engine.forkserver", "--socket", environment["ENGINE_SOCKET"]],
-        environment=_bare(),
-        stop_order=2,
-    )
-    # The listener must outlive this function: the guard inherits it at every restart.
-    guard.listener = listener  # type: ignore[attr-defined]
-    return [guard, engine]
 
 
-def _bare() -> dict[str, str]:
-    """No secrets for what touches the network."""
-    kept = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": str(settings.BASE_DIR)}
-
-
-def _cluster(queue: str, environment: dict[str, str]) -> Service:
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "cluster", queue]
-    return Service(queue, command, environment=environment | {"Q_CLUSTER_NAME": queue}, stop_order=1)
-
-
-def _web(web_socket: socket.socket, environment: dict[str, str]) -> Service:
-    web_socket.set_inheritable(True)
-    command = [sys.executable, "-m", "mediadl.serve", "--fd", str(web_socket.fileno())]
-    return Service("web", command, environment=environment, pass_fds=(web_socket.fileno(),), stop_order=0)
+def _port_of(descriptor: int) -> int:
+    with socket.socket(fileno=os.dup(descriptor)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class Pulse:

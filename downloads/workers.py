@@ -10,7 +10,7 @@ from django.conf import settings
 
 
 def identity() -> str:
-    """ "node/pid/start time": never the same for two processes, also when a pid is used again."""
+    """As "node/pid/start time": never the same for two processes, also when a pid is used again."""
     pid = os.getpid()
     return f"{settings.NODE_NAME}/{pid}/{_start_time(pid)}"
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from downloads.api.operations import MetricsView
+
 urlpatterns = [
     path("", include("downloads.web.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("downloads.api.urls")),
+    path("metrics", MetricsView.as_view(schema=None), name="metrics"),
 ]
 
 handler400 = "downloads.web.errors.bad_request"

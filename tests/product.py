@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +61,7 @@ class Product:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.known: set[tuple[int, str]] = set()
         self.api = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}/api/v1", headers={"X-API-Key": API_KEY}, timeout=30, trust_env=False
         )
@@ -124,17 +126,28 @@ class Product:
     # --- Looking at it ------------------------------------------------------------------------------------------
 
     def pids(self) -> dict[int, str]:
-        """Every live process of this product, with its command line: by DATA_DIR or, below it, by parentage."""
+        """Every live process of this product, with its title.
+
+        Known by DATA_DIR in its environment, by its parent, or from an earlier look: a title may overwrite the first,
+        and the death of a parent the second.
+        """
         table = dict(_processes())
-        ours = {pid for pid in table if self._is_ours(pid)}
-        if self.process is not None:
-            ours.add(self.process.pid)
+        ours = {pid for pid, known in table.items() if (pid, known.started) in self.known or self._is_ours(pid)}
         grown = True
         while grown:
-            below = {pid for pid, (parent, _) in table.items() if parent in ours} - ours
+            below = {pid for pid, known in table.items() if known.parent in ours} - ours
             grown = bool(below)
             ours |= below
-        return {pid: table[pid][1] for pid in ours if pid in table}
+        self.known |= {(pid, table[pid].started) for pid in ours}
+        return {pid: table[pid].command for pid in ours}
+
+    def tree(self, word: str) -> list[int]:
+        """The process whose title has `word`, and all below it."""
+        table = dict(_processes())
+        found = [min(pid for pid, command in self.pids().items() if word in command)]
+        for pid in found:
+            found += [child for child, known in table.items() if known.parent == pid]
+        return found
 
     def works_on(self, pid: int, job_id: str) -> bool:
         """Whether the process runs in the job's directory: its leash, its child, its ffmpeg."""
@@ -182,8 +195,15 @@ class Product:
         return self.api.get(url, headers=headers)
 
 
-def _processes() -> Iterator[tuple[int, tuple[int, str]]]:
-    """(pid, (parent, command line)) of everything alive; zombies are left out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    parent: int
+    started: str
+    command: str
+
+
+def _processes() -> Iterator[tuple[int, Known]]:
+    """By pid, everything alive; zombies are left out."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -191,4 +211,4 @@ def _processes() -> Iterator[tuple[int, tuple[int, str]]]:
             facts = (entry / "stat").read_text().rpartition(")")[2].split()
             if facts[0] != "Z":
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                yield int(entry.name), (int(facts[1]), command)
+                yield int(entry.name), Known(parent=int(facts[1]), started=facts[19], command=command)

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from downloads.processes import MAX_QUICK_CRASHES, CrashLoopError, Service, stop_all
+from downloads.processes import MAX_QUICK_CRASHES, CrashLoopError, Service, fork, program, stop_all
 from tests.product import wait_until
 
 SLEEP = "import time; time.sleep(60)"
@@ -17,7 +18,7 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 
 def service(code: str, name: str = "test", stop_order: int = 0) -> Service:
-    return Service(name, [sys.executable, "-c", code], environment=dict(os.environ), stop_order=stop_order)
+    return Service(name, program([sys.executable, "-c", code], environment=os.environ), stop_order=stop_order)
 
 
 def exists(pid: int) -> bool:
@@ -73,8 +74,8 @@ def test_killing_a_service_takes_its_whole_group(tmp_path: Path) -> None:
 def test_services_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = (
-        "import os, sys, time\nfrom downloads.processes import Service\n"
-        f"s = Service('x', [sys.executable, '-c', {SLEEP!r}], environment=dict(os.environ)); s.start()\n"
+        "import os, sys, time\nfrom downloads.processes import Service, fork\n"
+        "s = Service('x', fork(lambda: time.sleep(60))); s.start()\n"
         f"open({str(pid_file)!r}, 'w').write(str(s.process.pid)); time.sleep(60)"
     )
     supervisor = subprocess.Popen([sys.executable, "-c", code])
@@ -106,3 +107,17 @@ def test_an_urgent_stop_waits_for_nobody() -> None:
     began = time.monotonic()
     stop_all([stubborn], 30, is_urgent=lambda: True)
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(("ending", "status"), [(lambda: None, 0), (lambda: sys.exit(3), 3), (lambda: 1 / 0, 1)])
+def test_a_fork_tells_how_it_ended(ending: Callable[[], None], status: int) -> None:
+    assert fork(ending)().wait() == status
+
+
+def test_a_fork_leads_a_session_of_its_own_and_can_be_terminated() -> None:
+    forked = fork(lambda: time.sleep(60))()
+    wait_until(lambda: os.getsid(forked.pid) == forked.pid, 2)
+
+    assert forked.poll() is None
+    forked.terminate()
+    assert forked.wait() == -signal.SIGTERM

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from argparse import ArgumentParser
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.core.management.base import BaseCommand
 
 from accounts.first_start import ensure_first_operator, register_environment_key
 from downloads import storage, workers
-from downloads.processes import CrashLoopError, Service, stop_all
+from downloads.processes import CrashLoopError, Service, fork, stop_all
 from downloads.supervision import QUEUES, Pulse, services
 from mediadl.static import collect_when_changed
 
@@ -26,7 +27,8 @@ TICK_SECONDS = 0.2
 
 class Command(BaseCommand):
     help = "Migrates the database, then runs and supervises web, workers, engine and guard."
-    requires_system_checks = "__all__"
+    # Run in a fork, with all else that is needed once: what it loads would stay in every process that is forked later.
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--only", choices=["web", "worker"], help="run just this part on this node")
@@ -36,19 +38,25 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._count_signal)
         parts = frozenset([only] if only else ["web", "worker"])
-        self._prepare(parts)
+        if status := fork(partial(self._prepare, parts))().wait():
+            sys.exit(status)
         web_socket = bind(settings.HOST, settings.PORT) if "web" in parts else None
         running = services(parts, web_socket)
         self._greet(parts)
         sys.exit(self._supervise(running))
 
     def _prepare(self, parts: frozenset[str]) -> None:
+        self.check(display_num_errors=False)
         storage.ensure_roots()
         workers.stop_draining()
         call_command("migrate", interactive=False, verbosity=0)
         if "web" in parts and not (settings.DEBUG or settings.TESTING):
             self._collect_static()
-        register_environment_key()
+        try:
+            register_environment_key()
+        except ValueError as failure:
+            self._say(f"API_KEY: {failure}")
+            sys.exit(1)
 
     def _collect_static(self) -> None:
         # A read-only image brings its own.
