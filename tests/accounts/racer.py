@@ -13,14 +13,17 @@ THREADS = 10
 TIMES = 10
 
 
-def take(at: str) -> list[bool]:
+Action = Callable[[], list[Any]]
+
+
+def take(at: str) -> Action:
     from accounts.limits import Policy, decide
 
     policy = Policy.of("race", 20, 1000)
-    return [decide(policy, ["key:k", "address:a"], at=int(at)).is_allowed for _ in range(TIMES)]
+    return lambda: [decide(policy, ["key:k", "address:a"], at=int(at)).is_allowed for _ in range(TIMES)]
 
 
-def post(plain: str) -> list[int]:
+def post(plain: str) -> Action:
     """Posts to a view with the settings' own authentication, permissions and throttles."""
     from rest_framework.request import Request
     from rest_framework.response import Response
@@ -32,19 +35,16 @@ def post(plain: str) -> list[int]:
             return Response(status=201)
 
     view, factory = Submission.as_view(), APIRequestFactory()
-    return [view(factory.post("/", headers={"X-API-Key": plain})).status_code for _ in range(TIMES)]
+    return lambda: [view(factory.post("/", headers={"X-API-Key": plain})).status_code for _ in range(TIMES)]
 
 
-ACTIONS: dict[str, Callable[[str], list[Any]]] = {"take": take, "post": post}
-
-
-def main(action: str, argument: str) -> None:
+def main(name: str, argument: str) -> None:
     from tests.accounts.racing import race
 
-    run = ACTIONS[action]
+    action = {"take": take, "post": post}[name](argument)
     print("ready", flush=True)
     sys.stdin.readline()
-    outcomes = race(lambda: run(argument), THREADS)
+    outcomes = race(action, THREADS)
     if failed := [repr(outcome) for outcome in outcomes if isinstance(outcome, Exception)]:
         raise RuntimeError(failed)
     print(json.dumps([result for outcome in outcomes if isinstance(outcome, list) for result in outcome]))

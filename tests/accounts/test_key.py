@@ -91,6 +91,19 @@ def test_the_keys_of_an_inactive_owner_are_refused(user: User) -> None:
     assert ApiKey.objects.presented(plain, timezone.now()) is None
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize("revoked_at", [None, NOON])
+@pytest.mark.parametrize("expires_at", [None, NOON - timedelta(seconds=1), NOON, NOON + timedelta(seconds=1)])
+def test_the_query_and_the_row_agree_on_what_is_usable(
+    key: ApiKey, is_active: bool, revoked_at: datetime | None, expires_at: datetime | None
+) -> None:
+    long_ago = NOON - timedelta(days=1)
+    User.objects.filter(pk=key.owner.pk).update(is_active=is_active)
+    ApiKey.objects.filter(pk=key.pk).update(created_at=long_ago, revoked_at=revoked_at, expires_at=expires_at)
+    row = ApiKey.objects.get(pk=key.pk)
+    assert ApiKey.objects.usable(NOON).exists() is row.is_usable(NOON)
+
+
 def test_looking_a_key_up_takes_one_query_and_its_owner_none(
     user: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
