@@ -17,7 +17,6 @@ from yt_dlp.networking.exceptions import (
     CertificateVerifyError,
     HTTPError,
     NoSupportingHandlers,
-    ProxyError,
     TransportError,
     UnsupportedRequest,
 )
@@ -35,7 +34,7 @@ from yt_dlp.utils import (
 from yt_dlp.utils._utils import _UnsafeExtensionError
 
 from downloads.engine.error_phrases import PHRASES
-from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.engine.redaction import redact
 
 MESSAGE_CHARACTERS = 500
@@ -62,6 +61,9 @@ _HIDING = {ErrorCode.FORMAT_UNAVAILABLE, ErrorCode.NOT_FOUND, ErrorCode.EXTRACTO
 _RUNTIME_WARNING = re.compile(r"(?i)no supported javascript runtime")
 _COOKIE_WARNING = re.compile(r"(?i)cookies are no longer valid")
 
+_GUARD = re.compile(r"\b(url_blocked|egress_failed) (\w+)")
+_CONNECT_REFUSED = re.compile(r"CONNECT tunnel failed, response 403")
+
 # yt-dlp's prefixes, and its advice for its own command line.
 _NOISE_PATTERNS = (
     r"^(?:error|warning):\s*",
@@ -79,12 +81,37 @@ def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError
     for cause in chain:
         if isinstance(cause, JobError):
             return cause
+    if verdict := _by_guard(chain):
+        return verdict
     code, retry_after = _spoken(chain), None
     if code is None:
         code, retry_after = _by_class(chain)
     if code is None or code is ErrorCode.EXTRACTOR_ERROR:
         code = _by_words(chain) or code or ErrorCode.INTERNAL_ERROR
     return JobError(_unhide(code, list(warnings)), _message(chain), retry_after=retry_after)
+
+
+def _by_guard(chain: list[BaseException]) -> JobError | None:
+    found = next((match for cause in chain if (match := _GUARD.search(_guard_words(cause)))), None)
+    if found is None:
+        return None
+    verdict, reason = found[1], found[2].replace("_", " ")
+    if verdict == "egress_failed":
+        known = {"dns": "The host name cannot be resolved"}
+        otherwise = f"{ERRORS[ErrorCode.NETWORK_ERROR].title} ({reason})"
+        return JobError(ErrorCode.NETWORK_ERROR, known.get(reason, otherwise))
+    if reason == "domain blocked":
+        return JobError(ErrorCode.DOMAIN_NOT_ALLOWED)
+    return JobError(ErrorCode.URL_BLOCKED, f"{ERRORS[ErrorCode.URL_BLOCKED].title} ({reason})")
+
+
+def _guard_words(cause: BaseException) -> str:
+    """The guard says its verdict in a header and in the reason phrase; of a refused CONNECT some show only a status."""
+    if isinstance(cause, HTTPError):
+        headers = cause.response.headers
+        denied, failed = headers.get("X-Egress-Denied"), headers.get("X-Egress-Failed")
+        return f"url_blocked {denied}" if denied else f"egress_failed {failed}" if failed else str(cause)
+    return _CONNECT_REFUSED.sub("url_blocked proxy", str(cause))
 
 
 def _spoken(chain: list[BaseException]) -> ErrorCode | None:
@@ -127,8 +154,6 @@ def _by_class(chain: list[BaseException]) -> tuple[ErrorCode | None, float | Non
 
 def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode, float | None]:
     headers = error.response.headers
-    if headers.get("X-Egress-Denied"):
-        return ErrorCode.URL_BLOCKED, None
     if error.redirect_loop or error.status >= 500:  # noqa: PLR2004
         return ErrorCode.ORIGIN_UNAVAILABLE, retry_after_seconds(headers.get("Retry-After"))
     if error.status == 429:  # noqa: PLR2004
@@ -161,8 +186,6 @@ def _class_code(cause: BaseException) -> ErrorCode | None:  # noqa: C901, PLR091
             return ErrorCode.CANCELLED
         case CertificateVerifyError():
             return ErrorCode.ORIGIN_UNAVAILABLE
-        case ProxyError():
-            return ErrorCode.URL_BLOCKED if "url_blocked" in str(cause) else ErrorCode.NETWORK_ERROR
         case TransportError() | ContentTooShortError():
             return ErrorCode.NETWORK_ERROR
         case PostProcessingError():

@@ -8,7 +8,6 @@ from __future__ import annotations
 from downloads.engine.errors import ErrorCode
 
 PHRASES: dict[ErrorCode, tuple[str, ...]] = {
-    ErrorCode.URL_BLOCKED: ("url_blocked",),
     ErrorCode.STORAGE_FULL: ("no space left on device", "disk quota exceeded"),
     ErrorCode.DRM_PROTECTED: (r"\bdrm\b",),
     ErrorCode.MISSING_DEPENDENCY: (

@@ -109,7 +109,6 @@ def test_keeps_an_error_of_ours_however_deep_it_lies() -> None:
         (DownloadCancelled(), "cancelled"),
         (MaxDownloadsReached(), "cancelled"),
         (CertificateVerifyError("bad"), "origin_unavailable"),
-        (ProxyError("Tunnel connection failed: 403 url_blocked private"), "url_blocked"),
         (ProxyError("Tunnel connection failed: 502 Bad Gateway"), "network_error"),
         (TransportError("reset"), "network_error"),
         (IncompleteRead(3, 5), "network_error"),
@@ -176,8 +175,35 @@ def test_passes_on_how_long_the_site_wants_us_to_wait(status: int) -> None:
     assert classify(while_extracting(http_error(status, Retry_After="120"))).retry_after == 120
 
 
-def test_a_denial_of_the_guard_is_told_by_its_header() -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            "403 url_blocked private",
+            "url_blocked",
+            "The URL leads to an address that this server must not reach (private)",
+        ),
+        ("403 url_blocked domain_blocked", "domain_not_allowed", ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title),
+        ("502 egress_failed dns", "network_error", "The host name cannot be resolved"),
+        ("504 egress_failed timeout", "network_error", "The connection to the site failed (timeout)"),
+    ],
+)
+def test_repeats_what_the_guard_says(words: str, code: str, message: str) -> None:
+    status, _, reason = words.partition(" ")
+    answered = HTTPError(Response(BytesIO(), "http://site.test/", {}, status=int(status), reason=reason))
+    for told in (
+        classify(while_extracting(answered)),
+        classify(while_downloading(answered)),
+        classify(while_extracting(ProxyError(f"Tunnel connection failed: {words}"))),
+    ):
+        assert (told.code, told.message) == (code, message)
+
+
+def test_hears_the_guard_by_its_headers_or_by_a_bare_refusal_too() -> None:
     assert classify(while_extracting(http_error(403, X_Egress_Denied="private"))).code == "url_blocked"
+    assert classify(while_extracting(http_error(502, X_Egress_Failed="dns"))).code == "network_error"
+    refused = ProxyError("Failed to perform, curl: (7) CONNECT tunnel failed, response 403")
+    assert classify(while_extracting(refused)).code == "url_blocked"
 
 
 @pytest.mark.parametrize(
