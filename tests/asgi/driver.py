@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,3 +114,14 @@ class Call:
 
 async def call(application: Application, path: str = "/", **options: Any) -> Answer:
     return await Call(application, path, **options).run()
+
+
+def ask(application: Application, path: str = "/", **options: Any) -> Answer:
+    return asyncio.run(call(application, path, **options))
+
+
+async def until(is_true: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)

@@ -2,86 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
 
 import pytest
 
-from mediadl.asgi.events import Events
-from mediadl.asgi.hub import Hub, render
-from mediadl.asgi.messages import Application, Receive, Scope, Send
-from mediadl.asgi.threads import Threads
-from tests.asgi.driver import Answer, Call, call
-from tests.asgi.source import Message, Source
-
-
-class Django:
-    """Grants a stream of the channel that the path names, as a view does."""
-
-    def __init__(self, **more: str) -> None:
-        self.more = {name.replace("_", "-"): value for name, value in more.items()}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        headers = {
-            "Content-Type": "text/html",
-            "Content-Length": "7",
-            "Cache-Control": "no-store",
-            "X-Request-ID": "r-1",
-            "X-Accel-Events": scope["path"].strip("/"),
-            **self.more,
-        }
-        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": encoded})
-        await send({"type": "http.response.body", "body": b"ignored"})
-
-
-class Served:
-    """A source, its hub and the layer, with times short enough to wait for."""
-
-    def __init__(self, threads: Threads) -> None:
-        self.source = Source()
-        self.hub = Hub(self.source, threads.run, interval=0.02, buffered_messages=4)
-        self._clients: list[tuple[Call, asyncio.Task[Answer]]] = []
-
-    def application(self, django: Application | None = None, **options: Any) -> Events:
-        return Events(django or Django(), hub=self.hub, **{"max_streams_per_owner": 2, **options})
-
-    def open(self, path: str = "/job", application: Events | None = None, **options: Any) -> Call:
-        client = Call(application or self.application(), path, **options)
-        self._clients.append((client, client.start()))
-        return client
-
-    async def close(self) -> None:
-        for client, task in self._clients:
-            client.leave()
-            await asyncio.wait_for(task, 2)
-        assert self.hub.listener_count == 0
-
-
-Run = Callable[[Callable[[Served], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture
-def run() -> Iterator[Run]:
-    """Runs a test's coroutine, and finds that every stream of it has ended."""
-    threads = Threads(1, name="test-events")
-
-    async def serve(test: Callable[[Served], Coroutine[Any, Any, None]]) -> None:
-        served = Served(threads)
-        await test(served)
-        await served.close()
-
-    yield lambda test: asyncio.run(serve(test))
-    threads.close()
-
-
-async def until(is_true: Callable[[], bool], *, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)
+from mediadl.asgi.hub import render
+from mediadl.asgi.messages import Receive, Scope, Send
+from tests.asgi.driver import call, until
+from tests.asgi.source import Message
+from tests.asgi.streaming import Run, Served
+from tests.asgi.views import EventsView
 
 
 def test_a_stream_begins_with_how_things_stand_and_goes_on_with_what_happens(run: Run) -> None:
@@ -303,7 +232,7 @@ def test_closing_the_hub_ends_every_stream_at_once(run: Run) -> None:
 
 def test_an_owner_may_hold_so_many_streams(run: Run) -> None:
     async def test(served: Served) -> None:
-        application = served.application(Django(X_Accel_Owner="ann"))
+        application = served.application(EventsView(X_Accel_Owner="ann"))
         first, second = served.open(application=application), served.open(application=application)
         await second.until(b"snapshot")
         refused = await call(application, "/job")
@@ -334,66 +263,6 @@ def test_other_answers_pass(run: Run, method: str, status: int) -> None:
     async def test(served: Served) -> None:
         answer = await call(served.application(refuse), method=method)
         assert (answer.status, answer.body) == (status, b"passed")
-
-    run(test)
-
-
-class LongPoll:
-    """A view that lets its caller wait for news of the job, and says whether it did."""
-
-    def __init__(self, after: str = "0", seconds: str = "5") -> None:
-        self.wait = {"X-Accel-Wait": seconds, "X-Accel-After": after}
-        self.calls = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls += 1
-        message = await receive()
-        assert message == {"type": "http.request", "body": b"", "more_body": False}
-        is_second = scope.get("mediadl.waited", False)
-        headers = {} if is_second else {"X-Accel-Events": "job", **self.wait}
-        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": encoded})
-        await send({"type": "http.response.body", "body": b"after the wait" if is_second else b"before"})
-
-
-def test_a_request_can_wait_for_news_without_a_thread(run: Run) -> None:
-    async def test(served: Served) -> None:
-        client = served.open(application=served.application(LongPoll()))
-        await until(lambda: "poll job" in served.source.calls)
-        assert client.answer.status == 0
-        served.source.add("job", "news")
-        await until(lambda: client.answer.is_complete, seconds=1)
-        assert (client.answer.body, client.answer.headers) == (b"after the wait", {})
-
-    run(test)
-
-
-def test_a_request_does_not_wait_for_news_that_came_before(run: Run) -> None:
-    async def test(served: Served) -> None:
-        served.source.add("job", "news between the view's look and the wait")
-        answer = await asyncio.wait_for(call(served.application(LongPoll(after="0"))), 1)
-        assert answer.body == b"after the wait"
-
-    run(test)
-
-
-def test_a_request_waits_no_longer_than_it_says(run: Run) -> None:
-    async def test(served: Served) -> None:
-        answer = await asyncio.wait_for(call(served.application(LongPoll(seconds="0.05"))), 1)
-        assert answer.body == b"after the wait"
-
-    run(test)
-
-
-def test_nothing_is_asked_for_who_left_while_waiting(run: Run) -> None:
-    async def test(served: Served) -> None:
-        view = LongPoll()
-        client = served.open(application=served.application(view))
-        await until(lambda: "poll job" in served.source.calls)
-        client.leave()
-        await until(lambda: served.hub.listener_count == 0, seconds=0.5)
-        await asyncio.sleep(0.01)
-        assert (view.calls, client.answer.status) == (1, 0)
 
     run(test)
 
