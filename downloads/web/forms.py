@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta, timezone
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -39,7 +38,7 @@ RETENTION_LABELS = {
     8760: "1 year",
 }
 # Of this one download, not of the next.
-FORGOTTEN = frozenset({"urls", "timezone", "clip_start_sec", "clip_end_sec", "start_after", "tags"})
+FORGOTTEN = frozenset({"urls", "utc_offset", "clip_start_sec", "clip_end_sec", "start_after", "tags"})
 _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)")
 _SEPARATORS = re.compile(r"[,\s]+")
 
@@ -144,18 +143,18 @@ class DownloadForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": DEFAULT_TEMPLATE, "spellcheck": "false"}),
         help_text="From {safe_title}, {id}, {uploader}, {upload_date}, {playlist_index:03d}, {ext} and words.",
     )
-    retention_hours = forms.TypedChoiceField(label="Keep the files for", required=False, coerce=float, empty_value=None)
+    retention_hours = forms.ChoiceField(label="Keep the files for", required=False)
     delete_after_download = forms.BooleanField(label="Delete once I have fetched them", required=False)
     priority = forms.ChoiceField(choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")], initial="normal")
     start_after = forms.DateTimeField(
-        label="Start after",
+        label="Start after (UTC)",
         required=False,
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
     tags = TagsField(required=False, help_text="Separated by commas.")
-    # Filled in by a script; without one, times are UTC.
-    timezone = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+    # The minutes from UTC at that time where the browser is, filled in by a script; without one, times are UTC.
+    utc_offset = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=-1080, max_value=1080)
 
     group_classes = {
         "video_format": "only-video",
@@ -185,15 +184,10 @@ class DownloadForm(forms.Form):
             raise ValidationError(f"At most {MAX_LINES} links at once; these are {len(lines)}.")
         return list(dict.fromkeys(lines))
 
-    def clean_start_after(self) -> datetime | None:
-        naive: datetime | None = self.cleaned_data["start_after"]
-        zone = self.data.get("timezone", "")
-        try:
-            return naive and naive.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
-        except (OSError, ValueError):
-            raise ValidationError("Your browser names a time zone that is not known here.") from None
-
     def clean(self) -> dict[str, Any]:
+        if moment := self.cleaned_data.get("start_after"):
+            zone = timezone(timedelta(minutes=self.cleaned_data.get("utc_offset") or 0))
+            self.cleaned_data["start_after"] = moment.replace(tzinfo=zone)
         for url in self.cleaned_data.get("urls", []):
             serializer = requests.DownloadRequestSerializer(data={**self.options(), "url": url})
             if serializer.is_valid():
@@ -205,10 +199,12 @@ class DownloadForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """What was chosen, in the words of the API; what was left alone is left out."""
         chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
-        for name in ("urls", "timezone"):
+        for name in ("urls", "utc_offset"):
             chosen.pop(name, None)
         if moment := chosen.get("start_after"):
             chosen["start_after"] = moment.isoformat()
+        if retention := chosen.get("retention_hours"):
+            chosen["retention_hours"] = float(retention)
         return chosen
 
     def remembered(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
-from django_htmx.http import reswap, retarget
+from django_htmx.http import retarget
 
 from accounts.limits import limit_form
 from accounts.principal import principal_of
@@ -69,7 +69,8 @@ def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if request.headers.get("HX-Request"):
         response = render(request, "home/form.html", {"form": form}, status=status)
-        return reswap(retarget(response, "#download-form"), "morph:outerHTML")
+        response["HX-Reswap"] = "morph:outerHTML"
+        return retarget(response, "#download-form")
     return home_page(request, form, status=status)
 
 

@@ -22,6 +22,7 @@ WORDS = {
     "kept": ("Kept", ""),
     "expired": ("Files deleted: their time was over", ""),
     "evicted": ("Files deleted: the storage was full", "warn"),
+    "deleted": ("Files deleted by an operator", ""),
     "fetched": ("Files deleted: they had been fetched", ""),
 }
 

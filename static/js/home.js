@@ -10,6 +10,9 @@
   const isEditable = (element) => element.matches("input, textarea, select, [contenteditable]");
 
   const count = () => {
+    // The offset at that time, which summer may make another than today's.
+    const start = new Date(form().elements.start_after.value || Date.now());
+    form().elements.utc_offset.value = -start.getTimezoneOffset();
     const lines = field().value.split("\n").filter((line) => line.trim()).length;
     form().querySelector("[data-submit-label]").textContent = lines > 1 ? `Download ${lines}` : "Download";
     const differs = [...form().querySelectorAll(".options [data-default]")].filter((control) => {
@@ -22,8 +25,6 @@
   };
 
   const prepare = () => {
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    form().elements.timezone.value = zone;
     form().querySelector('label[for="id_start_after"]').textContent = "Start after";
     count();
   };

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from downloads import storage
+from downloads.models import Job, JobEvent, JobLog, MediaFile, Status
+from tests.factories import JobFactory, MediaFileFactory, row
+
+HTMX = {"HX-Request": "true"}
+
+
+def with_bytes(job: Job) -> MediaFile:
+    file = MediaFileFactory(job=job)
+    path = storage.path_of(file.storage_key)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"media")
+    return file
+
+
+def test_shows_what_came_out_and_how_it_came_about(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True, title="A walk", options={"quality": "720p", "timeout_sec": 1800})
+    file = MediaFileFactory(job=job, width=1280, height=720)
+    JobEvent.objects.append(job, "queued")
+    JobEvent.objects.append(job, "completed")
+    JobLog.objects.append(job, [(timezone.now(), "info", "Extracting URL")])
+    text = page.get(f"/jobs/{job.pk}").text
+    address = f"/api/v1/files/{file.pk}/clip.mp4"
+    assert f'src="{address}?inline=1"' in text
+    assert f'href="{address}"' in text
+    assert all(word in text for word in ("A walk", file.sha256, "Extracting URL", "Completed", "720p mp4", "1280"))
+    assert "Time limit" not in text
+
+
+def test_shows_an_error_with_its_remedy(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, broken=True, error_code="login_required", error_message="Only for members.")
+    text = page.get(f"/jobs/{job.pk}").text
+    assert "The site wants a signed-in visitor" in text
+    assert "export its cookies" in text
+    assert "Only for members." in text
+    assert f'action="/jobs/{job.pk}/retry"' in text
+
+
+def test_does_not_repeat_a_message_that_only_says_what_the_title_says(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, broken=True, error_code="private", error_message="The media is private")
+    assert page.get(f"/jobs/{job.pk}").text.count("The media is private") == 1
+
+
+def test_says_when_a_job_is_tried_again(page: Client, user: User) -> None:
+    at = timezone.now() + timedelta(minutes=5)
+    job = JobFactory(owner=user, eligible_at=at, error_code="rate_limited", error_message="429", attempt=1)
+    text = page.get(f"/jobs/{job.pk}").text
+    assert "Will be tried again" in text
+    assert "in 5 min" in text
+    assert "trouble is-passing" in text
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused"])
+def test_shows_progress_until_the_end(page: Client, user: User, state: str) -> None:
+    job = JobFactory(owner=user, running=True) if state == "running" else JobFactory(owner=user, status=state)
+    assert "<progress" in page.get(f"/jobs/{job.pk}").text
+
+
+def test_offers_the_link_again_when_the_files_are_gone(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True, url="https://a.example/?x=1&y=2", expires_at=None)
+    MediaFileFactory(job=job, deleted_at=timezone.now())
+    text = page.get(f"/jobs/{job.pk}").text
+    assert "The files are deleted" in text
+    assert "/?url=https%3A%2F%2Fa.example%2F%3Fx%3D1%26y%3D2" in text
+    assert f"/jobs/{job.pk}/keep" not in text
+
+
+def test_plays_only_what_browsers_may_show_in_place(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True)
+    file = MediaFileFactory(job=job, filename="clip.mkv", mime_type="video/x-matroska")
+    assert "<video" not in page.get(f"/jobs/{job.pk}").text
+    MediaFile.objects.filter(pk=file.pk).update(mime_type="audio/mpeg")
+    assert "<audio" in page.get(f"/jobs/{job.pk}").text
+
+
+def test_gives_the_player_its_poster_and_subtitles(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True)
+    MediaFileFactory(job=job)
+    picture = MediaFileFactory(job=job, is_main=False, kind="thumbnail", filename="p.jpg", mime_type="image/jpeg")
+    track = MediaFileFactory(
+        job=job, is_main=False, kind="subtitle", filename="s.vtt", mime_type="text/vtt", language="de"
+    )
+    text = page.get(f"/jobs/{job.pk}").text
+    assert f'poster="/api/v1/files/{picture.pk}/p.jpg?inline=1"' in text
+    assert f'src="/api/v1/files/{track.pk}/s.vtt?inline=1" srclang="de"' in text
+
+
+@pytest.mark.parametrize("path", ["", "/log", "/delete"])
+def test_of_others_there_is_nothing(page: Client, other: User, path: str) -> None:
+    job = JobFactory(owner=other, finished=True)
+    assert page.get(f"/jobs/{job.pk}{path}").status_code == 404
+
+
+@pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "retry", "keep", "let-expire", "delete"])
+def test_of_others_nothing_can_be_changed(page: Client, other: User, verb: str) -> None:
+    job = JobFactory(owner=other)
+    assert page.post(f"/jobs/{job.pk}/{verb}").status_code == 404
+    assert row(Job, job.pk).version == job.version
+
+
+@pytest.mark.parametrize("path", ["", "/log", "/delete"])
+def test_leads_strangers_to_the_sign_in_page(user: User, path: str) -> None:
+    job = JobFactory(owner=user, finished=True)
+    answer = Client().get(f"/jobs/{job.pk}{path}")
+    assert answer["Location"].startswith("/accounts/sign-in/?next=/jobs/")
+
+
+def test_answers_htmx_with_the_moving_part(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, running=True)
+    assert page.get(f"/jobs/{job.pk}", headers=HTMX).text.startswith('<div class="job-page" id="job"')
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "after"),
+    [
+        ({}, "cancel", Status.CANCELLED),
+        ({"running": True}, "cancel", Status.CANCELLED),
+        ({}, "pause", Status.PAUSED),
+        ({"running": True}, "pause", Status.PAUSED),
+        ({"status": "paused"}, "resume", Status.QUEUED),
+        ({"broken": True}, "retry", Status.QUEUED),
+    ],
+)
+def test_a_button_does_what_it_says(
+    page: Client, user: User, state: dict[str, object], verb: str, after: Status
+) -> None:
+    job = JobFactory(owner=user, **state)
+    offered = page.get(f"/jobs/{job.pk}").text
+    assert f'action="/jobs/{job.pk}/{verb}"' in offered
+    answer = page.post(f"/jobs/{job.pk}/{verb}", {"next": f"/jobs/{job.pk}"})
+    assert answer["Location"] == f"/jobs/{job.pk}"
+    assert row(Job, job.pk).status == after
+
+
+def test_keeps_files_and_lets_them_expire_again(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True)
+    MediaFileFactory(job=job)
+    page.post(f"/jobs/{job.pk}/keep")
+    assert (row(Job, job.pk).is_kept, row(Job, job.pk).expires_at) == (True, None)
+    assert f"/jobs/{job.pk}/let-expire" in page.get(f"/jobs/{job.pk}").text
+    page.post(f"/jobs/{job.pk}/let-expire")
+    kept = row(Job, job.pk)
+    assert not kept.is_kept
+    assert abs(kept.expires_at - timezone.now() - kept.retention) < timedelta(seconds=10)
+
+
+def test_says_so_when_the_state_does_not_allow_it(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True)
+    answer = page.post(f"/jobs/{job.pk}/pause", {"next": f"/jobs/{job.pk}"}, follow=True)
+    assert "Nothing was done: the job is completed." in answer.text
+
+
+def test_tells_htmx_what_was_done_and_what_to_fetch_again(page: Client, user: User) -> None:
+    job = JobFactory(owner=user)
+    answer = page.post(f"/jobs/{job.pk}/cancel", headers=HTMX)
+    assert answer.status_code == 204
+    assert '"jobs-changed"' in answer["HX-Trigger"]
+    assert '"Cancelled."' in answer["HX-Trigger"]
+
+
+def test_knows_no_other_verbs(page: Client, user: User) -> None:
+    job = JobFactory(owner=user)
+    assert page.post(f"/jobs/{job.pk}/start").status_code == 404
+    assert page.get(f"/jobs/{job.pk}/cancel").status_code == 405
+    assert page.get(f"/jobs/{uuid.uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil"])
+def test_never_leads_elsewhere(page: Client, user: User, elsewhere: str) -> None:
+    job = JobFactory(owner=user)
+    assert page.post(f"/jobs/{job.pk}/cancel", {"next": elsewhere})["Location"] == "/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deletes_a_job_with_its_bytes_after_asking(page: Client, user: User, data_dir: Path) -> None:
+    job = JobFactory(owner=user, finished=True)
+    file = with_bytes(job)
+    assert "Delete this download?" in page.get(f"/jobs/{job.pk}/delete").text
+    assert "<html" not in page.get(f"/jobs/{job.pk}/delete", headers=HTMX).text
+    assert Job.objects.filter(pk=job.pk).exists()
+    assert page.post(f"/jobs/{job.pk}/delete")["Location"] == "/library"
+    assert not Job.objects.filter(pk=job.pk).exists()
+    assert not storage.path_of(file.storage_key).exists()
+
+
+def test_does_not_delete_what_still_runs(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, running=True)
+    answer = page.post(f"/jobs/{job.pk}/delete", follow=True)
+    assert "cancel the job first" in answer.text
+    assert Job.objects.filter(pk=job.pk).exists()
+
+
+def test_shows_the_log_from_a_level_up(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, attempt=1)
+    JobLog.objects.append(job, [(timezone.now(), level, f"a {level} line") for level in JobLog.LEVELS])
+    text = page.get(f"/jobs/{job.pk}/log", {"level": "warning"}, headers=HTMX).text
+    assert ("a warning line" in text, "a error line" in text, "a info line" in text) == (True, True, False)
+    assert "<html" in page.get(f"/jobs/{job.pk}/log", {"level": "nonsense"}).text
+
+
+def test_shows_the_end_of_a_long_log(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, attempt=1)
+    JobLog.objects.append(job, [(timezone.now(), "info", f"line {number}.") for number in range(600)])
+    text = page.get(f"/jobs/{job.pk}/log").text
+    assert ("line 99." in text, "line 100." in text, "line 599." in text) == (False, True, True)
+    assert text.index("line 100.") < text.index("line 599.")
+
+
+def test_shows_hostile_words_as_words(page: Client, user: User) -> None:
+    evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+    job = JobFactory(
+        owner=user,
+        broken=True,
+        title=evil,
+        error_message=evil,
+        format=evil,
+        tags=[evil],
+        client_reference=evil,
+        metadata={"uploader": evil},
+        options={"path_template": evil},
+    )
+    JobLog.objects.append(job, [(timezone.now(), "error", evil)])
+    for path in (f"/jobs/{job.pk}", "/", "/library", f"/jobs/{job.pk}/delete", f"/jobs/{job.pk}/log"):
+        text = page.get(path).text
+        assert "<script>" not in text
+        assert "<img src=x" not in text

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from downloads.models import Job, Node, Status
+from tests.factories import JobFactory, MediaFileFactory, row
+
+
+def listed(page: Client, address: str) -> list[str]:
+    return [job.title for job in page.get(address).context["page"].jobs]
+
+
+def numbered(user: User, count: int) -> list[str]:
+    return [JobFactory(owner=user, finished=True, title=f"clip {number}").title for number in range(count)]
+
+
+def test_is_empty_at_first(page: Client) -> None:
+    assert "Your library is empty" in page.get("/library").text
+
+
+def test_shows_the_newest_first_page_by_page_and_back(page: Client, user: User) -> None:
+    titles = numbered(user, 60)[::-1]
+    first = page.get("/library").context
+    second = page.get(first["older"]).context
+    third = page.get(second["older"]).context
+    assert [job.title for job in first["page"].jobs] == titles[:25]
+    assert [job.title for job in second["page"].jobs] == titles[25:50]
+    assert [job.title for job in third["page"].jobs] == titles[50:]
+    assert (first["newer"], third["older"]) == ("", "")
+    assert listed(page, third["newer"]) == titles[25:50]
+    assert listed(page, second["newer"]) == titles[:25]
+
+
+def test_finds_by_title_link_and_reference(page: Client, user: User) -> None:
+    JobFactory(owner=user, title="Rain on a roof", url="https://sounds.example/1")
+    JobFactory(owner=user, title="Other", url="https://sounds.example/rain")
+    JobFactory(owner=user, title="Third", client_reference="rain")
+    JobFactory(owner=user, title="Fourth")
+    assert listed(page, "/library?q=rain") == ["Third", "Other", "Rain on a roof"]
+    assert "Nothing found" in page.get("/library?q=snow").text
+
+
+def test_filters_by_status_and_counts_them(page: Client, user: User) -> None:
+    JobFactory(owner=user, broken=True, title="bad")
+    JobFactory(owner=user, finished=True, title="good")
+    answer = page.get("/library?status=failed")
+    assert [job.title for job in answer.context["page"].jobs] == ["bad"]
+    assert [(item["label"], item["count"], item["is_chosen"]) for item in answer.context["filters"]] == [
+        ("All", 2, False),
+        ("Completed", 1, False),
+        ("Failed", 1, True),
+    ]
+
+
+@pytest.mark.parametrize("query", ["status=nonsense", "before=x", "after=%00", "q=%00", "q=" + "a" * 999, "before="])
+def test_makes_do_with_any_query(page: Client, user: User, query: str) -> None:
+    JobFactory(owner=user)
+    assert page.get(f"/library?{query}").status_code == 200
+
+
+def test_shows_nothing_of_anybody_else(page: Client, other: User) -> None:
+    JobFactory(owner=other, title="Secret", finished=True)
+    answer = page.get("/library")
+    assert "Secret" not in answer.text
+    assert answer.context["filters"][0]["count"] == 0
+
+
+def test_asks_the_database_equally_often_however_many_jobs_there_are(
+    page: Client, user: User, worker: Node, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    MediaFileFactory(job=JobFactory(owner=user, finished=True))
+    page.get("/library")
+    with django_assert_num_queries(7):
+        page.get("/library")
+    for _ in range(20):
+        MediaFileFactory(job=JobFactory(owner=user, finished=True))
+    with django_assert_num_queries(7):
+        page.get("/library")
+
+
+def test_does_to_several_what_their_state_allows(page: Client, user: User) -> None:
+    waiting, done = JobFactory(owner=user), JobFactory(owner=user, finished=True)
+    answer = page.post("/library/selection", {"verb": "cancel", "job": [waiting.pk, done.pk]}, follow=True)
+    assert row(Job, waiting.pk).status == Status.CANCELLED
+    assert "1 of 2 done: cancel. The state of the others does not allow it." in answer.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deletes_several_after_asking(page: Client, user: User, data_dir: Path) -> None:
+    jobs = [JobFactory(owner=user, finished=True, title=f"clip {number}") for number in range(2)]
+    running = JobFactory(owner=user, running=True)
+    ticks = {"verb": "delete", "job": [job.pk for job in (*jobs, running)]}
+    asked = page.post("/library/selection", ticks)
+    assert "Delete 3 downloads?" in asked.text
+    assert Job.objects.count() == 3
+    answer = page.post("/library/selection", ticks | {"sure": "yes"}, follow=True)
+    assert list(Job.objects.all()) == [running]
+    assert "2 of 3 deleted." in answer.text
+
+
+def test_touches_nothing_of_others_however_it_is_asked(page: Client, other: User) -> None:
+    job = JobFactory(owner=other, finished=True)
+    page.post("/library/selection", {"verb": "delete", "sure": "yes", "job": [job.pk]})
+    page.post("/library/selection", {"verb": "keep", "job": [job.pk]})
+    assert row(Job, job.pk).version == job.version
+
+
+@pytest.mark.parametrize("ticks", [[], ["x"], [str(uuid.uuid4())]])
+def test_asks_for_ticks_when_there_are_none(page: Client, ticks: list[str]) -> None:
+    answer = page.post("/library/selection", {"verb": "cancel", "job": ticks}, follow=True)
+    assert "Tick the downloads first." in answer.text
+
+
+def test_knows_no_other_verbs_for_several(page: Client, user: User) -> None:
+    job = JobFactory(owner=user)
+    answer = page.post("/library/selection", {"verb": "explode", "job": [job.pk]}, follow=True)
+    assert "Nothing was done." in answer.text
