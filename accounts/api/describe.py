@@ -94,7 +94,7 @@ ME: Description = {
     "operation_id": "me",
     "tags": KEYS,
     "summary": "Show who you are",
-    "description": "Whom the request acts for, with which scopes, quotas and rates.",
+    "description": "Whom the request acts for, with which scopes, quotas and rates, and what is used of them.",
     "responses": {200: MeSerializer, **PROBLEM},
     "examples": [
         answer(
@@ -108,6 +108,7 @@ ME: Description = {
                 "key": KEY,
                 "max_concurrent_jobs": None,
                 "max_stored_bytes": None,
+                "usage": {"running_jobs": 1, "queued_jobs": 3, "stored_bytes": 734003200},
                 "submissions": {"per_minute": 60, "per_hour": 1000},
                 "reads": {"per_minute": 600, "per_hour": 10000},
             },

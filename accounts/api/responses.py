@@ -9,9 +9,10 @@ from rest_framework import serializers
 
 from accounts.api.requests import SCOPES
 from accounts.limits import RateScope, policy_of
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from accounts.principal import Principal
 from downloads.api.representation import written
+from downloads.models import Job, Status
 
 Shape = serializers.Serializer[Any]
 
@@ -53,6 +54,14 @@ class RateSerializer(Shape):
     per_hour = serializers.IntegerField()
 
 
+class UsageSerializer(Shape):
+    """What the owner's jobs take up now."""
+
+    running_jobs = serializers.IntegerField()
+    queued_jobs = serializers.IntegerField()
+    stored_bytes = serializers.IntegerField()
+
+
 class MeSerializer(Shape):
     """Who a request acts for, and what it may do."""
 
@@ -64,6 +73,7 @@ class MeSerializer(Shape):
     key = KeySerializer(allow_null=True, help_text="The key of this request; null without one.")
     max_concurrent_jobs = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
     max_stored_bytes = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
+    usage = UsageSerializer()
     submissions = RateSerializer()
     reads = RateSerializer()
 
@@ -95,8 +105,19 @@ def represent_principal(principal: Principal, at: datetime) -> dict[str, Any]:
         "key": None if principal.key is None else represent_key(principal.key, at),
         "max_concurrent_jobs": user.max_concurrent_jobs,
         "max_stored_bytes": user.max_stored_bytes,
+        "usage": represent_usage(user),
         "submissions": represent_rate("submissions"),
         "reads": represent_rate("reads"),
+    }
+
+
+def represent_usage(user: User) -> dict[str, int]:
+    jobs = Job.objects.owned_by(user)
+    counts = jobs.count_by_status()
+    return {
+        "running_jobs": counts[Status.RUNNING],
+        "queued_jobs": counts[Status.QUEUED],
+        "stored_bytes": jobs.stored_bytes(),
     }
 
 

@@ -308,6 +308,7 @@ def test_me_says_who_what_and_how_much(api: APIClient, user: User) -> None:
     assert body["scopes"] == ["read", "write"]
     assert body["key"]["name"] == "test"
     assert (body["max_concurrent_jobs"], body["max_stored_bytes"]) == (2, 10**12)
+    assert body["usage"] == {"running_jobs": 0, "queued_jobs": 0, "stored_bytes": 0}
     assert body["submissions"] == {"per_minute": 60, "per_hour": 1000}
     assert body["reads"] == {"per_minute": 600, "per_hour": 10000}
 
