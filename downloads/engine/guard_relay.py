@@ -36,12 +36,13 @@ class Wire:
     `is_unframed` while only the end of the connection marks the end of what is being sent to the peer.
     """
 
-    __slots__ = ("_loop", "buffer", "is_unframed", "moved", "socket")
+    __slots__ = ("_descriptor", "_loop", "buffer", "is_unframed", "moved", "socket")
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)  # noqa: FBT003 - positional only
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connected
+        self._descriptor = connected.fileno()  # a selector that misses a socket spends its time on the repr
         self.buffer = bytearray()
         self.moved = 0
         self.is_unframed = False
@@ -101,18 +102,18 @@ class Wire:
         return False
 
     def on_readable(self, callback: Callable[[], None]) -> None:
-        self._loop.add_reader(self.socket, callback)
+        self._loop.add_reader(self._descriptor, callback)
 
     def on_writable(self, callback: Callable[[], None]) -> None:
-        self._loop.add_writer(self.socket, callback)
+        self._loop.add_writer(self._descriptor, callback)
 
     def ignore_readable(self) -> None:
         if self.socket.fileno() >= 0:
-            self._loop.remove_reader(self.socket)
+            self._loop.remove_reader(self._descriptor)
 
     def ignore_writable(self) -> None:
         if self.socket.fileno() >= 0:
-            self._loop.remove_writer(self.socket)
+            self._loop.remove_writer(self._descriptor)
 
     def finish(self) -> None:
         """No more will be sent; the peer may go on."""

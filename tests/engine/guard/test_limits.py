@@ -26,7 +26,7 @@ from tests.engine.guard.peers import (
 )
 
 MEGABYTE = 1024**2
-QUICK = GuardLimits(idle_seconds=0.6, half_closed_seconds=0.2, head_seconds=0.3, sweep_seconds=0.1, max_connections=3)
+QUICK = GuardLimits(idle_seconds=1, half_closed_seconds=0.2, head_seconds=0.3, sweep_seconds=0.1, max_connections=3)
 
 
 @pytest.fixture
@@ -268,6 +268,19 @@ class TestPatience:
         site.handlers["/drip"] = drip
         with Client(quick) as client:
             assert client.get(site.url("/drip")).body == b"xxxxxxxx"
+
+    def test_lasts_through_a_slow_upload(self, quick: int, site: Site) -> None:
+        def swallow(peer: Peer, _head: bytes) -> bool:
+            peer.send(framed(peer.read(5)))
+            return True
+
+        site.handlers["/swallow"] = swallow
+        with Client(quick) as client:
+            client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n" % site.url("/swallow"))
+            for byte in b"abcde":
+                time.sleep(0.3)
+                client.send(bytes([byte]))
+            assert client.reply().body == b"abcde"
 
     def test_turns_away_what_is_too_much_and_recovers(self, quick: int, site: Site) -> None:
         site.handlers["/hello"] = says(framed(b"hello"))

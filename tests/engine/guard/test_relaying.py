@@ -158,11 +158,51 @@ class TestPlainHttp:
 
         assert [client.reply().body, client.reply().body] == [b"a", b"b"]
 
+    def test_answers_a_request_that_came_with_the_end_of_the_body_before(self, client: Client, site: Site) -> None:
+        reached = threading.Event()
+
+        def read_chunks(peer: Peer, _head: bytes) -> bool:
+            reached.set()
+            peer.send(framed(peer.read(15)))
+            return True
+
+        site.handlers["/chunks"] = read_chunks
+        site.handlers["/next"] = says(framed(b"next"))
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % site.url("/chunks"))
+        assert reached.wait(5)
+        client.send(b"5\r\nabcde\r\n0\r\n\r\nGET %s HTTP/1.1\r\nHost: x\r\n\r\n" % site.url("/next"))
+
+        assert client.reply().body == b"5\r\nabcde\r\n0\r\n\r\n"
+        assert client.reply().body == b"next"
+
     def test_asks_again_where_the_origin_closed_a_kept_connection(self, client: Client, site: Site) -> None:
         site.handlers["/once"] = says(framed(b"once"), goes_on=False)
 
         for _ in range(5):
             assert client.get(site.url("/once")).body == b"once"
+
+    def test_asks_again_where_the_origin_closes_it_instead_of_answering(self, client: Client, site: Site) -> None:
+        asked: list[bytes] = []
+
+        def answer_the_second_time(peer: Peer, head: bytes) -> bool:
+            asked.append(head)
+            if len(asked) > 1:
+                peer.send(framed(b"at last"))
+            return len(asked) > 1
+
+        site.handlers["/first"] = says(framed(b"first"))
+        site.handlers["/second"] = answer_the_second_time
+        client.get(site.url("/first"))
+
+        assert client.get(site.url("/second")).body == b"at last"
+        assert len(asked) == 2
+
+    def test_takes_nothing_that_an_origin_sends_unasked_for_the_next_answer(self, client: Client, site: Site) -> None:
+        site.handlers["/double"] = says(framed(b"asked") + framed(b"unasked"))
+        site.handlers["/next"] = says(framed(b"next"))
+
+        assert client.get(site.url("/double")).body == b"asked"
+        assert client.get(site.url("/next")).body == b"next"
 
     def test_sends_no_body_on_a_kept_connection(self, client: Client, site: Site) -> None:
         def post(peer: Peer, _head: bytes) -> bool:

@@ -103,20 +103,24 @@ class TestConnecting:
     def test_closes_the_connections_that_lose(self, monkeypatch: pytest.MonkeyPatch) -> None:
         opened: list[socket.socket] = []
 
-        async def open_late(_address: str, _port: int) -> socket.socket:
-            await asyncio.sleep(0.3)
-            opened.append(socket.socket())
-            return opened[-1]
+        async def race() -> list[bool]:
+            all_stand = asyncio.Event()
 
-        async def connect_and_look() -> int:
-            winner = await guard_dial._race(["10.0.0.1", "10.0.0.2"], 80)
-            await asyncio.sleep(0.4)
+            async def open_together(address: str, _port: int) -> socket.socket:
+                opened.append(socket.socket())
+                if address == "10.0.0.3":
+                    all_stand.set()
+                await all_stand.wait()
+                return opened[int(address[-1]) - 1]
+
+            monkeypatch.setattr(guard_dial, "_open", open_together)
+            winner = await guard_dial._race(["10.0.0.1", "10.0.0.2", "10.0.0.3"], 80)
+            await asyncio.sleep(0.05)
+            is_open = [each.fileno() >= 0 for each in opened]
             winner.close()
-            return sum(each.fileno() >= 0 for each in opened)
+            return is_open
 
-        monkeypatch.setattr(guard_dial, "_open", open_late)
-
-        assert asyncio.run(connect_and_look()) == 0
+        assert sorted(asyncio.run(race())) == [False, False, True]
 
     def test_takes_the_families_in_turn(self) -> None:
         mixed = guard_dial._interleaved(["2a00::1", "2a00::2", "2a00::3", "1.1.1.1", "1.1.1.2"])
@@ -179,7 +183,7 @@ class TestLookingUp:
             targets = [Target(host="h.example", port=80)] * (guard_dial.MAX_LOOK_UPS + 5)
             await asyncio.gather(*map(dialer.connect, targets), return_exceptions=True)
             release.set()
-            await asyncio.sleep(0.1)
+            monkeypatch.setattr(guard_dial, "LOOK_UP_SECONDS", 5)
             return await asyncio.gather(*map(dialer.connect, targets), return_exceptions=True)
 
         monkeypatch.setattr(guard_dial, "_look_up", look_up_slowly)
