@@ -27,7 +27,7 @@ from downloads.engine.progress import POSTPROCESSED_PERCENT, Part, part_key, par
 from downloads.engine.redaction import redact
 from downloads.engine.reporter import Emit, Reporter
 from downloads.engine.spec import JobSpec, Stage
-from downloads.engine.watchdog import Watchdog, ffmpeg_seconds
+from downloads.engine.watchdog import FFMPEG_PROGRESS, Watchdog, ffmpeg_seconds
 
 _STDERR = 2
 _STDERR_TAIL_BYTES = 2000
@@ -58,7 +58,8 @@ class Attempt:
         self._log = JobLog(reporter.log, spec.work_directory)
         self._words = _keep_stderr()
         self._result: ytdlp.Info | None = None
-        self._clip: tuple[str, float] | None = None
+        self._key = ""
+        self._clip_seconds: float | None = None
 
     def download(self) -> None:
         self._reporter.enter("extracting")
@@ -66,6 +67,7 @@ class Attempt:
             raise JobError(ErrorCode.UNSUPPORTED_URL, "Only http and https URLs can be downloaded")
         if resume.discard_half_rewritten(self._work):
             self._log.warning("An earlier attempt ended while it changed the finished file; it is downloaded again")
+        (self._work / FFMPEG_PROGRESS).unlink(missing_ok=True)
         block = options.block_bytes(self._spec.limits.max_bytes)
         with closing(ytdlp.Downloader(self._params(), self, max_block_bytes=block)) as downloader:
             downloader.extract_info(self._spec.url)
@@ -91,14 +93,8 @@ class Attempt:
 
     def chosen(self, info: ytdlp.Info) -> None:
         """Formats are chosen and nothing is downloaded yet: the last moment to refuse for nothing."""
-        self._clip = _clip(info)
-        if self._clip and info["section_start"] >= (clean_number(info.get("duration")) or math.inf):
-            raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "The clip starts after the end of the media")
-        parts = parts_of(info)
-        if self._clip is None:
-            exact = [item.get("filesize") for item in info.get("requested_formats") or [info]]
-            self._reporter.announce(sum(filter(None, exact)))
-        total = self._reporter.plan([Part(key=self._clip[0], size=None, weight=1.0)] if self._clip else parts)
+        self._key, self._clip_seconds = part_key(info), _clip_seconds(info)
+        total = self._reporter.plan(self._parts(info))
         self._reporter.event(
             "info",
             title=clean_text(info.get("title"), TITLE_CHARACTERS),
@@ -108,6 +104,16 @@ class Attempt:
             total_bytes=total,
         )
         self._reporter.enter("downloading")
+
+    def _parts(self, info: ytdlp.Info) -> list[Part]:
+        """Raises JobError for what need not be begun."""
+        if self._clip_seconds is None:
+            exact = [item.get("filesize") for item in info.get("requested_formats") or [info]]
+            self._reporter.announce(sum(filter(None, exact)))
+            return parts_of(info)
+        if info["section_start"] >= (clean_number(info.get("duration")) or math.inf):
+            raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "The clip starts after the end of the media")
+        return [Part(key=self._key, size=None, weight=1.0)]  # ffmpeg fetches what it needs of all formats at once
 
     def finished(self, info: ytdlp.Info) -> None:
         self._result = dict(info)  # yt-dlp empties its own afterwards
@@ -144,7 +150,7 @@ class Attempt:
         for artifact in files:
             size, digest = artifacts.seal(artifact, self._work)
             described = artifacts.describe(artifact, info, heard)
-            if self._clip and artifact.is_main and not (described["vcodec"] or described["acodec"]):
+            if self._clip_seconds is not None and artifact.is_main and not (described["vcodec"] or described["acodec"]):
                 raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")
             self._reporter.event("file", **described, size_bytes=size, sha256=digest)
         artifacts.flush_directory(self._work)
@@ -158,22 +164,19 @@ class Attempt:
 
     def _look(self, disk_bytes: int) -> None:
         """In the watchdog's thread: the main one may be stuck in a system call or waiting for ffmpeg."""
-        if self._clip:
-            key, seconds = self._clip
-            written = ffmpeg_seconds(self._work)
-            if written is not None:
-                self._reporter.advance(key, {"fragment_index": min(written, seconds), "fragment_count": seconds})
+        written = ffmpeg_seconds(self._work)
+        if written is not None:  # an ffmpeg downloads, and calls no hooks
+            share = {"fragment_index": min(written, self._clip_seconds or 0), "fragment_count": self._clip_seconds}
+            self._reporter.advance(self._key, {"downloaded_bytes": disk_bytes, **share})
         failure = self._reporter.verdict(disk_bytes)
         if failure and self._reporter.fail(failure):
             os._exit(_FAILED)
 
 
-def _clip(info: ytdlp.Info) -> tuple[str, float] | None:
-    """Of a part of the media: its key in the hooks, and its length as far as that is known."""
+def _clip_seconds(info: ytdlp.Info) -> float | None:
+    """The length of the wanted part; 0 where its end is not known, None for all of the media."""
     start, end = info.get("section_start"), info.get("section_end")
-    if start is None:
-        return None
-    return part_key(info), max((end or start) - start, 0.0)
+    return None if start is None else max((end or start) - start, 0.0)
 
 
 def _pause(n: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from downloads.engine.spec import DownloadOptions, JobSpec
 from downloads.engine.watchdog import FFMPEG_PROGRESS
 
-_MIN_BLOCK_BYTES, _FIRST_BLOCK_BYTES, _MAX_BLOCK_BYTES = 4 * 1024, 64 * 1024, 1024**2
+_MIN_BLOCK_BYTES, _FIRST_BLOCK_BYTES, _MAX_BLOCK_BYTES = 4 * 1024, 16 * 1024, 1024**2
 
 # The names on disk are ours; titles only shape the name that is shown.
 OUTPUT_TEMPLATE = "media.%(ext)s"

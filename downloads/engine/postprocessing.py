@@ -133,8 +133,7 @@ class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp ha
         self.adds_metadata = add_metadata
 
     def run(self, info: dict[str, Any]) -> Result:
-        has_chapters = self._add_chapters and info.get("chapters")
-        if has_chapters:
+        if self._add_chapters and info.get("chapters"):
             return self._by_ffmpeg(info)
         if info.get(TAGGED) or info["ext"] in _UNTAGGABLE or self._without_ffmpeg(info):
             return [], info
@@ -148,7 +147,12 @@ class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp ha
         return self._get_metadata_opts(info) if self.adds_metadata else iter(())
 
     def _by_ffmpeg(self, info: dict[str, Any]) -> Result:
+        """yt-dlp asks ffprobe for the end of the last chapter, even where no chapters are written."""
+        chapters = info.get("chapters")
+        if chapters and not self._add_chapters:
+            info["chapters"] = None
         result: Result = super().run(info)
+        info["chapters"] = chapters
         return result
 
     def _without_ffmpeg(self, info: dict[str, Any]) -> bool:

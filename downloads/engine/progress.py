@@ -40,12 +40,16 @@ class _Arrival:
 class Progress:
     """Not thread-safe: callers hold one lock around it."""
 
-    def __init__(self, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, parts: Sequence[Part] = (), *, percent: float = 0.0) -> None:
         self._parts = {part.key: part for part in parts}
         self._arrivals: dict[str, _Arrival] = {}
-        self._percent = 0.0
+        self._percent = percent
         self._samples: deque[tuple[float, int]] = deque()
         self._reported_at: float | None = None
+
+    def planned(self, parts: Sequence[Part]) -> Progress:
+        """Begin anew with other formats, but at the percentage that was told already."""
+        return Progress(parts, percent=self._percent)
 
     @property
     def downloaded_bytes(self) -> int:
@@ -106,9 +110,9 @@ class Progress:
         return (arrival and arrival.total) or self._parts[key].size
 
     def _share(self, arrival: _Arrival, status: Mapping[str, Any], *, is_exact: bool) -> float:
-        index, count = _whole(status.get("fragment_index")), _whole(status.get("fragment_count"))
-        if count and not is_exact:
-            return min((index or 0) / count, 1.0)
+        index, count = clean_number(status.get("fragment_index")), clean_number(status.get("fragment_count"))
+        if count and count > 0 and not is_exact:
+            return min(max(index or 0, 0) / count, 1.0)
         return min(arrival.downloaded / arrival.total, 1.0) if arrival.total else 0.0
 
     def _done_share(self) -> float:

@@ -51,7 +51,7 @@ class Reporter:
     def plan(self, parts: Sequence[Part]) -> int | None:
         """The formats that will come; what they weigh together, where that is known."""
         with self._lock:
-            self._progress = Progress(parts)
+            self._progress = self._progress.planned(parts)
             self._planned = frozenset(part.key for part in parts)
             return self._progress.total_bytes
 

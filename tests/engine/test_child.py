@@ -285,12 +285,6 @@ def test_becomes_webm_when_that_is_allowed(run: Run) -> None:
     assert (outcome.main["vcodec"], outcome.main["acodec"]) == ("vp9", "opus")
 
 
-def test_formats_that_fit_no_mp4_are_merged_into_mkv(run: Run, origin: Origin) -> None:
-    """Not seen with the origin's formats, so the merge is made to fail by a container that holds neither."""
-    outcome = run("/dash/manifest.mpd", video_format="webm")
-    assert outcome.main["path"] == "media.mp4"
-
-
 @pytest.mark.parametrize("path", ["/clip.mp4", "/hls/plain/master.m3u8", "/dash/manifest.mpd"])
 def test_a_clip_is_cut_exactly(run: Run, path: str) -> None:
     outcome = run(path, clip_start_sec=2.0, clip_end_sec=4.0)
