@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_requirements_are_pinned_by_hash_and_name_no_host(path: Path) -> None:
 
 def test_there_are_requirements_for_running_and_for_developing() -> None:
     assert [path.name for path in REQUIREMENTS] == ["requirements-dev.txt", "requirements.txt"]
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {
+        "requirements.txt": project["project"]["dependencies"],
+        "requirements-dev.txt": project["dependency-groups"]["dev"],
+    }
+    missing = {name: names(asked) - names((ROOT / name).read_text().splitlines()) for name, asked in wanted.items()}
+    assert missing == {"requirements.txt": set(), "requirements-dev.txt": set()}
+
+
+def names(requirements: list[str]) -> set[str]:
+    """The packages that these lines ask for, as the index spells them."""
+    found = (re.match(r"[A-Za-z0-9][\w.-]*", line) for line in requirements)
+    return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in found if match}
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
