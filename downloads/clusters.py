@@ -1,9 +1,17 @@
-"""A django-q2 cluster, run in a fork of the supervisor: all its processes die with their parents."""
+"""A django-q2 cluster in a fork of the supervisor: its sentinel is the fork itself, and dies with the supervisor.
+
+django-q2's own main process does nothing but wait for the sentinel, and hangs when both are told to stop at once.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
+import select
+import signal
+import threading
+import uuid
+from types import FrameType
 
 from django.conf import settings
 from setproctitle import setproctitle
@@ -11,20 +19,40 @@ from setproctitle import setproctitle
 from downloads.processes import inherit_death_below
 
 
-def run(queue: str) -> None:
-    """Serves `queue` until SIGTERM. Called in a process of its own, which it does not leave before its workers have."""
-    from django_q.cluster import Cluster  # noqa: PLC0415 - opens queues while it is imported
+def preload() -> None:
+    """Loads, before the forks, what every cluster needs, so that they share its memory."""
+    import downloads.tasks  # noqa: F401, PLC0415
 
-    from downloads import tasks  # noqa: F401, PLC0415 - loaded once, shared by all workers
+
+def run(queue: str) -> None:
+    """Serves `queue` until SIGTERM, and returns when its workers have stopped. Called in a process of its own."""
+    from django_q.cluster import Sentinel  # noqa: PLC0415 - opens queues while it is imported
 
     _choose(queue)
+    stop = StopFlag()
+    sentinel = Sentinel(stop, threading.Event(), uuid.uuid4(), start=False)
+    signal.signal(signal.SIGTERM, stop.set)
     inherit_death_below()
-    gc.freeze()
-    cluster = Cluster()
-    cluster.start()
     setproctitle(f"mediadl: {queue}")
-    if cluster.sentinel is not None:
-        cluster.sentinel.join()
+    # A collection would touch every object that the forks share, and so copy it.
+    gc.freeze()
+    sentinel.start()
+
+
+class StopFlag:
+    """An event that a signal handler may set while the same thread waits for it, which no library's event allows."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def set(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        os.write(self._writer, b"!")
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._reader], [], [], seconds)[0])
 
 
 def _choose(queue: str) -> None:

@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from downloads import storage
 from downloads.models import Job, MediaFile, Node
@@ -143,7 +142,7 @@ def _durations(buckets: dict[str, float], total_seconds: float) -> HistogramMetr
     shown, below = [], 0.0
     for bound in counters.BOUNDS:
         below += buckets[bound]
-        shown.append((floatToGoString(bound), below))
+        shown.append((bound if bound == "+Inf" else f"{float(bound)}", below))
     histogram = HistogramMetricFamily("job_duration_seconds", "From start to completion.")
     histogram.add_metric([], buckets=shown, sum_value=total_seconds)
     return histogram

@@ -52,8 +52,13 @@ def die_with_parent() -> None:
 
 
 def inherit_death_below() -> None:
-    """Every process forked from here on, at any depth, dies with its parent."""
-    os.register_at_fork(after_in_child=die_with_parent)
+    """Every process forked from here on, at any depth, dies with its parent, and of SIGTERM."""
+    os.register_at_fork(after_in_child=_die_with_parent_or_when_told)
+
+
+def _die_with_parent_or_when_told() -> None:
+    die_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def program(command: Sequence[str], *, environment: Mapping[str, str], pass_fds: Sequence[int] = ()) -> Launch:

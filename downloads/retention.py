@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Now
 
 from downloads import storage
@@ -54,17 +54,18 @@ def evict_over_quota() -> int:
     """Deletes the oldest files until the store is below STORAGE_QUOTA_BYTES; kept ones never."""
     excess = _stored_bytes() - settings.STORAGE_QUOTA_BYTES if settings.STORAGE_QUOTA_BYTES else 0
     evicted = 0
-    for job in _evictable().iterator():
+    for job in _evictable():
         if excess <= 0:
             break
-        excess -= job.size_bytes
+        excess -= sum(file.size_bytes for file in job.files.all())
         evicted += delete_files(job, "evicted")
     return evicted
 
 
 def _evictable() -> QuerySet[Job]:
     jobs = Job.objects.filter(_has_files(), status=Status.COMPLETED, is_kept=False)
-    return jobs.annotate(size_bytes=Sum("files__size_bytes")).order_by("finished_at")
+    stored = Prefetch("files", MediaFile.objects.stored())
+    return jobs.order_by("finished_at").prefetch_related(stored)[:BATCH]
 
 
 def _has_files() -> Exists:
@@ -72,4 +73,5 @@ def _has_files() -> Exists:
 
 
 def _stored_bytes() -> int:
-    return MediaFile.objects.stored().aggregate(total=Sum("size_bytes", default=0))["total"]
+    total: int = MediaFile.objects.stored().aggregate(total=Sum("size_bytes", default=0))["total"]
+    return total

@@ -37,8 +37,8 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
-class DrainingError(Exception):
-    """The node is stopping: the job goes back to the queue."""
+class NotRunError(Exception):
+    """The attempt cannot take place, for no fault of the job's: the node is stopping, or the engine is away."""
 
 
 def run(job: Job) -> None:
@@ -65,7 +65,7 @@ class Runner:
             self._settle()
         except LeaseLostError:
             log.info("lease_lost")
-        except DrainingError:
+        except NotRunError:
             self._persist(self.job.hand_back)
         finally:
             self._clean_up()
@@ -77,11 +77,14 @@ class Runner:
         ear = bell.listen(bell.attempt(self.job.id))
         try:
             with self._start() as attempt:
+                attempt.beat()
                 while not attempt.is_finished:
                     self._wait(attempt, ear)
                     for event in attempt.read(0):
                         self._hear(event)
                     self._tick(attempt)
+                if attempt.process_group is None:
+                    raise NotRunError
         finally:
             if ear is not None:
                 ear.close()
@@ -95,7 +98,7 @@ class Runner:
             except OSError as failure:
                 if time.monotonic() > deadline or workers.is_draining():
                     log.warning("engine_unavailable", reason=str(failure))
-                    raise DrainingError from failure
+                    raise NotRunError from failure
                 time.sleep(0.1)
 
     def _wait(self, attempt: Attempt, ear: Any) -> None:
@@ -109,7 +112,7 @@ class Runner:
         now = time.monotonic()
         if workers.is_draining():
             attempt.cancel()
-            raise DrainingError
+            raise NotRunError
         if now - self.renewed_at >= BEAT_SECONDS or (self.progress and now - self.written_at >= WRITE_SECONDS):
             self._write()
             attempt.beat()

@@ -11,15 +11,12 @@ GRACEFUL_SECONDS = 5
 
 
 def run(listener: socket.socket) -> None:
-    """Serves until SIGTERM; called in a process of its own."""
+    """Serves until SIGTERM; called in a process of its own. Several may share `listener`."""
     import uvicorn  # noqa: PLC0415 - only the web process needs it
-    from django.conf import settings  # noqa: PLC0415
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
     setproctitle("mediadl: web")
     config = uvicorn.Config(
         "mediadl.asgi:application",
-        workers=settings.WEB_WORKERS,
         access_log=False,
         server_header=False,
         log_config=None,
@@ -27,8 +24,4 @@ def run(listener: socket.socket) -> None:
         lifespan="on",
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
-    server = uvicorn.Server(config)
-    if config.workers == 1:
-        server.run(sockets=[listener])
-    else:
-        Multiprocess(config, target=server.run, sockets=[listener]).run()
+    uvicorn.Server(config).run(sockets=[listener])

@@ -27,10 +27,13 @@ def services(parts: frozenset[str], web_socket: socket.socket | None) -> list[Se
     """The services of `parts` ("web", "worker"), in the order in which they start."""
     chosen: list[Service] = []
     if "worker" in parts:
+        clusters.preload()
         chosen += _engine_services()
         chosen += [Service(queue, fork(partial(clusters.run, queue)), stop_order=1) for queue in QUEUES]
     if "web" in parts and web_socket is not None:
-        chosen.append(Service("web", fork(partial(server.run, web_socket)), stop_order=0))
+        # All accept on one socket; two spread the load where the database bears two writers.
+        launch = fork(partial(server.run, web_socket))
+        chosen += [Service("web", launch, stop_order=0) for _ in range(settings.WEB_WORKERS)]
     return chosen
 
 

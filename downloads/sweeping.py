@@ -8,8 +8,9 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.utils import timezone
 
-from accounts import limits
+from accounts.models import RateBucket, SignInLink
 from downloads import audit, bell, recovery, retention
 from downloads.models import Job, Node
 
@@ -59,7 +60,8 @@ def forget() -> None:
     if cache.add("sweep.forget", 1, DAILY_SECONDS):
         retention.forget_finished()
         Node.objects.forgotten().delete()
-        limits.purge()
+        RateBucket.objects.purge()
+        SignInLink.objects.purge(timezone.now())
         call_command("clearsessions")
 
 

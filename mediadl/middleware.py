@@ -66,7 +66,7 @@ def database_away(request: HttpRequest) -> HttpResponse:
     structlog.get_logger("mediadl").warning("database_unavailable")
     detail = "The database cannot be reached at the moment. Nothing was lost; try again shortly."
     request_id = getattr(request, "request_id", "")
-    problem = {
+    problem: dict[str, object] = {
         "type": "about:blank",
         "title": "Service unavailable",
         "status": 503,

@@ -47,7 +47,7 @@ HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8080)
 PUBLIC_BASE_URL = (
     env.str("PUBLIC_BASE_URL", "")
-    or (f"https://{domain}" if (domain := env.str("RAILWAY_PUBLIC_DOMAIN", "")) else "")
+    or (f"https://{domain}" if (domain := str(env.str("RAILWAY_PUBLIC_DOMAIN", ""))) else "")
     or f"http://127.0.0.1:{PORT}"
 ).rstrip("/")
 _public = urlsplit(PUBLIC_BASE_URL)
@@ -56,7 +56,7 @@ ALLOWED_HOSTS = sorted({_public.hostname or "127.0.0.1", *DEVELOPMENT_HOSTS, *en
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 PROXY_COUNT = env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10))
 TRUSTED_PROXY_HEADER = "X-Real-IP" if "RAILWAY_PUBLIC_DOMAIN" in os.environ else ""
-CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", [])
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", [])
 CORS_ALLOW_HEADERS = (
     *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "range"),
     "x-api-key",
@@ -79,8 +79,8 @@ MAX_JOBS_PER_OWNER = env.int("MAX_JOBS_PER_OWNER", 0, validate=validate.Range(mi
 MAX_JOBS_PER_HOST = env.int("MAX_JOBS_PER_HOST", 0, validate=validate.Range(min=0))
 MAX_QUEUED_PER_OWNER = env.int("MAX_QUEUED_PER_OWNER", 10_000, validate=positive)
 MAX_STREAMS_PER_OWNER = env.int("MAX_STREAMS_PER_OWNER", 16, validate=positive)
-ALLOWED_DOMAINS = [name.lower() for name in env.list("ALLOWED_DOMAINS", [])]
-BLOCKED_DOMAINS = [name.lower() for name in env.list("BLOCKED_DOMAINS", [])]
+ALLOWED_DOMAINS: list[str] = env.str("ALLOWED_DOMAINS", "").lower().replace(",", " ").split()
+BLOCKED_DOMAINS: list[str] = env.str("BLOCKED_DOMAINS", "").lower().replace(",", " ").split()
 EGRESS_ALLOW = env.str("EGRESS_ALLOW", "")
 EGRESS_PORTS = env.str("EGRESS_PORTS", "80,443,8080,8443")
 REQUIRE_SANDBOX = env.bool("REQUIRE_SANDBOX", default=False)
@@ -228,7 +228,7 @@ Q_CLUSTER: dict[str, Any] = {
     "ack_failures": True,
     "save_limit": -1,
     "recycle": 500,
-    "poll": 1.0 if IS_SQLITE else 0.2,
+    "poll": 1.0 if IS_SQLITE else 0.5,
     "bulk": 1,
     "catch_up": False,
     "scheduler": False,
@@ -264,6 +264,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
 AXES_CLIENT_IP_CALLABLE = "accounts.addresses.client_ip"
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
@@ -362,7 +363,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG or TESTING
-WHITENOISE_AUTOREFRESH = DEBUG
+# Without it each test client would list all static files anew.
+WHITENOISE_AUTOREFRESH = DEBUG or TESTING
 WHITENOISE_MANIFEST_STRICT = False
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 # Source maps are for debuggers, and compressing them takes longer than all the rest.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import factory
 from django.utils import timezone
@@ -12,8 +12,10 @@ from django.utils import timezone
 from accounts.models import User
 from downloads.models import Job, MediaFile, Status
 
+T = TypeVar("T")
 
-class UserFactory(factory.django.DjangoModelFactory):
+
+class _UserFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = User
 
@@ -21,11 +23,11 @@ class UserFactory(factory.django.DjangoModelFactory):
     password = "!"
 
 
-class JobFactory(factory.django.DjangoModelFactory):
+class _JobFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Job
 
-    owner = factory.SubFactory(UserFactory)
+    owner = factory.SubFactory(_UserFactory)
     url = "http://media.example/clip.mp4"
     host = "media.example"
 
@@ -56,13 +58,13 @@ class JobFactory(factory.django.DjangoModelFactory):
         )
 
 
-class MediaFileFactory(factory.django.DjangoModelFactory):
+class _MediaFileFactory(factory.django.DjangoModelFactory):
     """A row without bytes; `stored` in conftest writes both."""
 
     class Meta:
         model = MediaFile
 
-    job = factory.SubFactory(JobFactory, finished=True)
+    job = factory.SubFactory(_JobFactory, finished=True)
     kind = "media"
     is_main = True
     storage_key = factory.LazyFunction(lambda: f"{uuid.uuid4()}/1/{uuid.uuid4()}.mp4")
@@ -70,6 +72,19 @@ class MediaFileFactory(factory.django.DjangoModelFactory):
     mime_type = "video/mp4"
     size_bytes = 5
     sha256 = "0" * 64
+
+
+class Make(Protocol[T]):
+    """What a factory is to its callers; factory_boy itself has no types."""
+
+    def __call__(self, **fields: Any) -> T: ...
+    def create_batch(self, size: int, **fields: Any) -> list[T]: ...
+    def build_batch(self, size: int, **fields: Any) -> list[T]: ...
+
+
+UserFactory = cast("Make[User]", _UserFactory)
+JobFactory = cast("Make[Job]", _JobFactory)
+MediaFileFactory = cast("Make[MediaFile]", _MediaFileFactory)
 
 
 def row(model: Any, pk: Any) -> Any:

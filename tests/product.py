@@ -84,7 +84,7 @@ class Product:
     def start(self, *arguments: str) -> Self:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "up", *arguments],
+                [os.environ.get("PRODUCT_PYTHON") or sys.executable, str(ROOT / "manage.py"), "up", *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

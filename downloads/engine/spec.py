@@ -107,7 +107,10 @@ EVENTS: dict[str, str] = {
     "info": "title, duration, format, metadata (the API's metadata object, strings clipped), total_bytes",
     "progress": "percent (0-100, never falls), downloaded_bytes, total_bytes, speed, eta",
     "log": "level ('debug'|'info'|'warning'|'error'), message",
-    "file": "path (relative to work_directory), kind, is_main, size_bytes, sha256, ext, format, width, height, duration, vcodec, acodec, language",
+    "file": (
+        "path (relative to work_directory), kind, is_main, size_bytes, sha256, ext, format, width, height, duration, "
+        "vcodec, acodec, language"
+    ),
     "error": "code (a job error code), message, retry_after (seconds or None)",
     "done": "(nothing): every file has been reported, hashed and flushed to disk",
     "exit": "status: written by the leash, last of all; the child's exit code, negative for a signal",

@@ -49,11 +49,11 @@ SNOOZING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
 def retry_delay(failures: int) -> timedelta:
     """Full jitter below an exponential ceiling, so that failed jobs do not come back as one wave."""
     ceiling = min(RETRY_CAP, RETRY_BASE * 2 ** max(0, failures - 1))
-    return ceiling * random.random()  # noqa: S311 - spreading load needs no secret
+    return timedelta(seconds=ceiling.total_seconds() * random.random())  # noqa: S311 - spreading load needs no secret
 
 
 def default_retention() -> timedelta:
-    return timedelta(hours=settings.FILE_RETENTION_HOURS)
+    return timedelta(hours=float(settings.FILE_RETENTION_HOURS))
 
 
 class Job(models.Model):

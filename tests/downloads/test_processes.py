@@ -37,7 +37,11 @@ def test_a_service_that_ends_is_started_again_after_a_pause() -> None:
     first = tended.process.pid
     os.kill(first, signal.SIGKILL)
 
-    wait_until(lambda: (tended.tend(said.append), tended.process is not None and tended.process.pid != first)[1], 5)
+    def is_another() -> bool:
+        tended.tend(said.append)
+        return tended.process is not None and tended.process.pid != first
+
+    wait_until(is_another, 5)
     assert tended.is_running
     assert "status -9" in said[0]
     tended.kill()

@@ -135,7 +135,7 @@ def test_a_step_that_fails_does_not_keep_the_others_from_running(
     def broken() -> None:
         raise RuntimeError("disk gone")
 
-    monkeypatch.setattr(sweeping.recovery, "recover_stalled", broken)
+    monkeypatch.setattr("downloads.recovery.recover_stalled", broken)
     due = stored(JobFactory(finished=True, expires_at=timezone.now() - timedelta(seconds=1)))
 
     sweeping.sweep()

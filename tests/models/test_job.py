@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,9 +52,14 @@ def test_submit_writes_the_job_its_first_event_and_a_wake_up() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_submission_that_is_rolled_back_leaves_no_job_and_no_wake_up() -> None:
     owner = UserFactory()
-    with pytest.raises(RuntimeError), transaction.atomic():
-        Job.submit(owner=owner, url="http://a.example/x", host="a.example")
-        raise RuntimeError
+
+    def submit_and_fail() -> None:
+        with transaction.atomic():
+            Job.submit(owner=owner, url="http://a.example/x", host="a.example")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        submit_and_fail()
 
     assert (Job.objects.count(), JobEvent.objects.count(), OrmQ.objects.count()) == (0, 0, 0)
 
@@ -109,8 +115,9 @@ def test_only_finished_jobs_say_so(status: Status) -> None:
 def test_each_move_grows_the_version() -> None:
     job = JobFactory()
     versions = [job.version]
-    for act in (lambda: job.start("node/1/1"), job.hand_back, job.pause, job.resume, job.cancel, job.retry):
-        act()
+    moves: list[Callable[[], None]] = [partial(job.start, "node/1/1"), job.hand_back, job.pause, job.resume]
+    for move in [*moves, job.cancel, job.retry]:
+        move()
         versions.append(job.version)
 
     assert versions == sorted(set(versions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ class Command(BaseCommand):
             sys.exit(status)
         web_socket = bind(settings.HOST, settings.PORT) if "web" in parts else None
         running = services(parts, web_socket)
+        gc.collect()
+        gc.freeze()
         self._greet(parts)
         sys.exit(self._supervise(running))
 
