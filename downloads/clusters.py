@@ -6,6 +6,7 @@ django-q2's own main process does nothing but wait for the sentinel, and hangs w
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import select
 import signal
@@ -16,12 +17,20 @@ from types import FrameType
 from django.conf import settings
 from setproctitle import setproctitle
 
+from downloads import bell, sweeping
 from downloads.processes import inherit_death_below
 
 
 def preload() -> None:
-    """Loads, before the forks, what every cluster needs, so that they share its memory."""
-    import downloads.tasks  # noqa: F401, PLC0415
+    """Loads, before the forks, what every cluster needs, so that they share its memory.
+
+    A first sweep does most of it, and gives this node's jobs of before to its new workers.
+    """
+    for module in ("django_q.cluster", "downloads.tasks"):
+        importlib.import_module(module)
+    sweeping.sweep()
+    for queue in bell.TASKS:
+        bell.ring(queue)
 
 
 def run(queue: str) -> None:
