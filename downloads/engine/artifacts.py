@@ -32,6 +32,27 @@ class Artifact:
         return self.kind == "media"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """The SHA-256 of a file that somebody has just had to read anyway; good as long as nobody writes to it."""
+
+    sha256: str
+    inode: int
+    size_bytes: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path, sha256: str) -> Digest:
+        return cls._of(path.stat(), sha256)
+
+    @classmethod
+    def _of(cls, status: os.stat_result, sha256: str) -> Digest:
+        return cls(sha256=sha256, inode=status.st_ino, size_bytes=status.st_size, changed_ns=status.st_mtime_ns)
+
+    def fits(self, status: os.stat_result) -> bool:
+        return self == self._of(status, self.sha256)
+
+
 def found(info: Mapping[str, Any], work: Path) -> list[Artifact]:
     """The finished files that the info dict names, the main one first; nothing else that lies in the directory."""
     candidates = [
@@ -42,16 +63,17 @@ def found(info: Mapping[str, Any], work: Path) -> list[Artifact]:
     return [item for item in candidates if item.is_main or _is_ours(item.path, work)]
 
 
-def seal(artifact: Artifact, work: Path) -> tuple[int, str]:
+def seal(artifact: Artifact, work: Path, known: Digest | None = None) -> tuple[int, str]:
     """Size and SHA-256, when all bytes are on the disk. Raises JobError for what is no plain file of ours."""
     if not _is_ours(artifact.path, work):
         raise JobError(ErrorCode.INTERNAL_ERROR, f"The {artifact.kind} file is missing or not in its place")
     descriptor = os.open(artifact.path, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file, ThreadPoolExecutor(1) as flusher:
         flushed = flusher.submit(os.fsync, descriptor)  # the disk and the processor work at the same time
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        status = os.fstat(descriptor)
+        sha256 = known.sha256 if known and known.fits(status) else hashlib.file_digest(file, "sha256").hexdigest()
         flushed.result()
-        return os.fstat(descriptor).st_size, digest
+        return status.st_size, sha256
 
 
 def flush_directory(work: Path) -> None:

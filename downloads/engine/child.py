@@ -71,7 +71,7 @@ class Attempt:
         block = options.block_bytes(self._spec.limits.max_bytes)
         with closing(ytdlp.Downloader(self._params(), self, max_block_bytes=block)) as downloader:
             downloader.extract_info(self._spec.url)
-            self._hand_over(downloader.heard)
+            self._hand_over(downloader.heard, downloader.digest)
 
     def fail(self, error: BaseException) -> None:
         failure = classify(error, self._log.warnings)
@@ -136,7 +136,7 @@ class Attempt:
             params["force_keyframes_at_cuts"] = True
         return params
 
-    def _hand_over(self, heard: facts.Facts) -> None:
+    def _hand_over(self, heard: facts.Facts, known: artifacts.Digest | None) -> None:
         info = self._result
         if info is None:
             item = self._spec.playlist_item
@@ -148,7 +148,7 @@ class Attempt:
         if self._spec.options.write_info_json:
             files.append(self._info_json(info))
         for artifact in files:
-            size, digest = artifacts.seal(artifact, self._work)
+            size, digest = artifacts.seal(artifact, self._work, known)
             described = artifacts.describe(artifact, info, heard)
             if self._clip_seconds is not None and artifact.is_main and not (described["vcodec"] or described["acodec"]):
                 raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")

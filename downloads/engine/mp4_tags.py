@@ -6,11 +6,13 @@ What has offsets that we do not follow is left to ffmpeg.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from ctypes import CDLL, c_int64, get_errno
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,11 @@ from downloads.engine.mp4 import HEADER_BYTES, Box, Layout, children, descend
 # Boxes inside `moov` that point at bytes of the file in ways that we do not follow.
 _FOREIGN_OFFSETS = (b"saio", b"iloc", b"cmov")
 _MAX_SENDFILE_BYTES = 1 << 30
+_READ_BYTES = 1 << 20
+_INSERT_RANGE = 0x20
+_CANNOT = (OverflowError, ValueError, struct.error)
+_libc = CDLL(None, use_errno=True)
+
 _UTF8, _IMPLICIT, _INTEGER = 1, 0, 21
 
 _TEXT_ITEMS = {
@@ -42,10 +49,10 @@ _PAIR_ITEMS = {"track": (b"trkn", ">HHHH"), "disc": (b"disk", ">HHH")}
 def write(path: Path, layout: Layout, tags: Mapping[str, str], target: Path) -> bool:
     """Write `path` to `target` with `tags` and `moov` first. False, and no target, when it takes ffmpeg."""
     try:
-        moov = _tagged(layout, tags)
-    except (OverflowError, ValueError, struct.error):
-        return False
-    if moov is None:
+        moov, old = _with_tags(layout, tags), layout.moov_box
+        growth = len(moov) - (old.end - old.start)
+        _move_chunks(moov, lambda at: at + (len(moov) if at < old.start else growth))
+    except _CANNOT:
         return False
     with path.open("rb") as source, target.open("wb") as sink:
         ftyp, *others = (box for box in layout.boxes if box.kind != b"moov")
@@ -57,6 +64,29 @@ def write(path: Path, layout: Layout, tags: Mapping[str, str], target: Path) -> 
     return True
 
 
+def insert(path: Path, layout: Layout, tags: Mapping[str, str]) -> str | None:
+    """Write `tags` into `path` itself: the file system makes room before the media, of which no byte is copied.
+
+    Returns the new file's SHA-256, which is cheapest to have just before. None, and nothing changed, where that
+    cannot be. Ended in the middle, it leaves a broken file.
+    """
+    media = next((box.start for box in layout.boxes if box.kind == b"mdat"), 0)
+    if not layout.is_fast_start or not media:
+        return None
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        head, growth = _head(descriptor, layout, tags, media)
+        digest = _digest(path, head, media)  # room is made by dropping the file from memory
+        _make_room(descriptor, media, growth)
+    except (*_CANNOT, OSError):
+        return None
+    else:
+        os.pwrite(descriptor, head, 0)
+        return digest
+    finally:
+        os.close(descriptor)
+
+
 def is_done(layout: Layout, tags: Mapping[str, str]) -> bool:
     """Nothing to write: it starts fast and has these tags."""
     if not layout.is_fast_start:
@@ -65,28 +95,61 @@ def is_done(layout: Layout, tags: Mapping[str, str]) -> bool:
     return all(have.get(key) == item for key, item in _rendered(tags))
 
 
-def _tagged(layout: Layout, tags: Mapping[str, str]) -> bytes | None:
+def _with_tags(layout: Layout, tags: Mapping[str, str]) -> bytearray:
+    """`moov` with its header, its chunks where they were. Raises one of `_CANNOT` for what we do not follow."""
     if any(mark in layout.moov for mark in _FOREIGN_OFFSETS):
-        return None
-    udta = _udta(layout.moov, tags)
-    old = layout.moov_box
-    length = HEADER_BYTES + len(udta) + sum(box.end - box.start for box in children(layout.moov) if box.kind != b"udta")
-    body = bytearray(layout.moov)
-    _shift(body, moov_start=old.start, before=length, after=length - (old.end - old.start))
-    kept = b"".join(body[box.start : box.end] for box in children(body) if box.kind != b"udta")
-    return _wrap(b"moov", kept + udta)
+        raise ValueError("the file has offsets of another kind")
+    kept = [layout.moov[box.start : box.end] for box in children(layout.moov) if box.kind != b"udta"]
+    return bytearray(_wrap(b"moov", b"".join([*kept, _udta(layout.moov, tags)])))
 
 
-def _shift(moov: bytearray, *, moov_start: int, before: int, after: int) -> None:
-    """Chunks that lay before the old `moov` move by `before` bytes, the others by `after`."""
-    for box in list(descend(moov, 0, len(moov))):
+def _move_chunks(moov: bytearray, move: Callable[[int], int]) -> None:
+    for box in list(descend(moov, HEADER_BYTES, len(moov))):
         if box.kind not in {b"stco", b"co64"}:
             continue
         table = array("I" if box.kind == b"stco" else "Q", bytes(moov[box.body + 8 : box.end]))
         _swap(table)
-        moved = array(table.typecode, (at + (before if at < moov_start else after) for at in table))
+        moved = array(table.typecode, map(move, table))
         _swap(moved)
         moov[box.body + 8 : box.end] = moved.tobytes()
+
+
+def _head(descriptor: int, layout: Layout, tags: Mapping[str, str], media: int) -> tuple[bytes, int]:
+    """All that comes before the media, filled up to whole blocks of the file system, and by how much it grows."""
+    before = [box for box in layout.boxes if box.start < media and box.kind not in {b"moov", b"free", b"skip", b"wide"}]
+    moov = _with_tags(layout, tags)
+    ftyp, *others = (os.pread(descriptor, box.end - box.start, box.start) for box in before)
+    length = len(ftyp) + len(moov) + sum(map(len, others)) + HEADER_BYTES
+    block = os.fstatvfs(descriptor).f_bsize
+    growth = max(-(-(length - media) // block) * block, 0)
+
+    def move(at: int) -> int:
+        if at < media:
+            raise ValueError("there are media before the media")
+        return at + growth
+
+    _move_chunks(moov, move)
+    padding = _wrap(b"free", bytes(media + growth - length))
+    return b"".join([ftyp, bytes(moov), *others, padding]), growth
+
+
+def _digest(path: Path, head: bytes, media: int) -> str:
+    digest = hashlib.sha256(head)
+    with path.open("rb", buffering=0) as file:
+        file.seek(media)
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _make_room(descriptor: int, before: int, length: int) -> None:
+    """Raises OSError where the file system cannot, which most that keep extents can."""
+    if not length:
+        return
+    block = os.fstatvfs(descriptor).f_bsize
+    fallocate = getattr(_libc, "fallocate", None)
+    if fallocate is None or fallocate(descriptor, _INSERT_RANGE, c_int64(before // block * block), c_int64(length)):
+        raise OSError(get_errno(), "no room can be made inside the file")
 
 
 def _swap(table: array[int]) -> None:

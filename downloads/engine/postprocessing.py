@@ -17,7 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import (
 )
 from yt_dlp.utils import MEDIA_EXTENSIONS, prepend_extension, replace_extension
 
-from downloads.engine import facts, inspection, mp4, mp4_tags
+from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume
 
 Result = tuple[list[str], dict[str, Any]]
 
@@ -28,6 +28,8 @@ TAGGED = "__tagged"
 
 _NO_VIDEO = frozenset({*MEDIA_EXTENSIONS.audio, *MEDIA_EXTENSIONS.thumbnails, "gif"})
 _MP4_EXTENSIONS = frozenset({"mp4", "m4a", "m4v"})
+# Up to here a copy costs little and is safe at any moment; beyond, room is made inside the file where possible.
+_COPIED_BYTES = 32 * 1024**2
 _UNTAGGABLE = frozenset({"aac"})
 _H264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac")
 _ENCODERS = {
@@ -159,7 +161,20 @@ class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp ha
         path = Path(info["filepath"])
         tags = _global_tags(self._pairs(info))
         layout = mp4.read_layout(path) if info["ext"] in _MP4_EXTENSIONS and tags is not None else None
-        return layout is not None and tags is not None and _write(path, layout, tags)
+        if layout is None or tags is None:
+            return False
+        try:
+            return mp4_tags.is_done(layout, tags) or self._insert(path, layout, tags) or _copy(path, layout, tags)
+        except ValueError:  # boxes that contradict each other
+            return False
+
+    def _insert(self, path: Path, layout: mp4.Layout, tags: Mapping[str, str]) -> bool:
+        if path.stat().st_size <= _COPIED_BYTES:
+            return False
+        with resume.rewriting(path.parent):
+            sha256 = mp4_tags.insert(path, layout, tags)
+        self._downloader.digest = artifacts.Digest.of(path, sha256) if sha256 else None
+        return sha256 is not None
 
 
 def _global_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str] | None:
@@ -174,14 +189,9 @@ def _global_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str] | None:
     return tags
 
 
-def _write(path: Path, layout: mp4.Layout, tags: Mapping[str, str]) -> bool:
-    try:
-        if mp4_tags.is_done(layout, tags):
-            return True
-        unfinished = Path(prepend_extension(str(path), "temp"))
-        if not mp4_tags.write(path, layout, tags, unfinished):
-            return False
-    except ValueError:  # boxes that contradict each other
+def _copy(path: Path, layout: mp4.Layout, tags: Mapping[str, str]) -> bool:
+    unfinished = Path(prepend_extension(str(path), "temp"))
+    if not mp4_tags.write(path, layout, tags, unfinished):
         return False
     unfinished.replace(path)
     return True

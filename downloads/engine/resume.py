@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ _UNFINISHED = (".part", ".ytdl")
 
 def mark_rewriting(work: Path) -> None:
     (work / _MARK).touch()
+
+
+@contextmanager
+def rewriting(work: Path) -> Iterator[None]:
+    """Around a change in place that may be repeated: the mark stays only when the process ends within."""
+    is_marked = (work / _MARK).exists()
+    mark_rewriting(work)
+    yield
+    if not is_marked:
+        (work / _MARK).unlink()
 
 
 def discard_half_rewritten(work: Path) -> bool:

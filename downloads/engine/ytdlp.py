@@ -22,6 +22,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
 
 from downloads.engine import facts, inspection, postprocessing, resume, subtitles
+from downloads.engine.artifacts import Digest
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Stage
 
@@ -50,6 +51,7 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         _bound_blocks(max_block_bytes)
         self._listener = listener
         self.heard = facts.NOTHING
+        self.digest: Digest | None = None
         FFmpegPostProcessor._ffmpeg_location.set(params.get("ffmpeg_location"))  # noqa: SLF001 -- as its main() does
         self._ies.update(_extractors())
 

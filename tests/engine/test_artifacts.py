@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from downloads.engine.artifacts import Artifact, describe, flush_directory, found, seal
+from downloads.engine.artifacts import Artifact, Digest, describe, flush_directory, found, seal
 from downloads.engine.errors import JobError
 from downloads.engine.facts import NOTHING, Facts
 
@@ -60,6 +60,14 @@ def test_seals_with_size_and_digest(work: Path) -> None:
     artifact = Artifact(path=Path(put(work, "media.mp4", content)), kind="media")
     assert seal(artifact, work) == (len(content), hashlib.sha256(content).hexdigest())
     flush_directory(work)
+
+
+def test_a_digest_that_is_known_is_taken_while_nobody_wrote(work: Path) -> None:
+    artifact = Artifact(path=Path(put(work, "media.mp4", b"first")), kind="media")
+    known = Digest.of(artifact.path, "0" * 64)
+    assert seal(artifact, work, known) == (5, "0" * 64)
+    put(work, "media.mp4", b"second")
+    assert seal(artifact, work, known) == (6, hashlib.sha256(b"second").hexdigest())
 
 
 def test_refuses_links_directories_and_files_elsewhere(work: Path) -> None:

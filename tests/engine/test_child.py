@@ -108,6 +108,14 @@ def test_tags_are_written_by_default_and_no_frame_is_touched(run: Run, media_dir
     assert frames(outcome.main_path) == frames(media_dir / "clip.mp4")
 
 
+def test_a_large_file_gets_its_tags_too(run: Run, media_dir: Path) -> None:
+    outcome = run(f"/big/{40 * MIB}.mp4")
+    assert outcome.main["sha256"] == hashlib.sha256(outcome.main_path.read_bytes()).hexdigest()
+    assert tags_of(outcome.main_path)["title"] == str(40 * MIB)
+    assert frames(outcome.main_path) == frames(media_dir / "clip.mp4")
+    assert not (outcome.work / ".rewriting").exists()
+
+
 def test_a_late_moov_is_moved_to_the_front(run: Run, media_dir: Path, tmp_path: Path) -> None:
     """So that players can start; by what the file is, whether tags are wanted or not."""
     outcome = run("/hls/fmp4/index.m3u8", embed_metadata=True)

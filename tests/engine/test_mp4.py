@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -134,6 +136,55 @@ def with_wide_offsets(moov: bytes, *, shift: int) -> bytes:
         else:
             out += moov[child.start : child.end]
     return out
+
+
+def copied(source: Path, target: Path) -> Path:
+    target.write_bytes(source.read_bytes())
+    return target
+
+
+def test_room_for_tags_is_made_inside_the_file(media_dir: Path, tmp_path: Path) -> None:
+    path = copied(media_dir / "clip.mp4", tmp_path / "clip.mp4")
+    inode, size = path.stat().st_ino, path.stat().st_size
+    digest = mp4_tags.insert(path, layout_of(path), TAGS)
+    if digest is None:
+        pytest.skip("this file system makes no room inside files")
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.stat().st_ino == inode
+    assert (path.stat().st_size - size) % os.statvfs(path).f_bsize == 0
+    assert mp4_tags.is_done(layout_of(path), TAGS)
+    assert frames(path) == frames(media_dir / "clip.mp4")
+    assert tags_of(path)["title"] == TAGS["title"]
+
+
+def test_room_that_is_there_is_used_first(media_dir: Path, tmp_path: Path) -> None:
+    path = copied(media_dir / "clip.mp4", tmp_path / "clip.mp4")
+    if mp4_tags.insert(path, layout_of(path), TAGS) is None:
+        pytest.skip("this file system makes no room inside files")
+    size = path.stat().st_size
+    digest = mp4_tags.insert(path, layout_of(path), {"title": "shorter", "description": "brief"})
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.stat().st_size == size
+    assert tags_of(path)["title"] == "shorter"
+    assert frames(path) == frames(media_dir / "clip.mp4")
+
+
+@pytest.mark.parametrize("reason", ["a late moov", "no media", "another scheme", "early media", "an old system"])
+def test_nothing_is_changed_where_no_room_can_be_made(
+    slow_start: Path, media_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    if reason == "a late moov":
+        path = copied(slow_start, tmp_path / "a.mp4")
+    elif reason == "an old system":
+        path = copied(media_dir / "clip.mp4", tmp_path / "a.mp4")
+        monkeypatch.setattr(mp4_tags, "_libc", None)
+    else:
+        moov = {"no media": MVHD, "another scheme": MVHD + box(b"meta", b"iloc"), "early media": MVHD + stco(3)}[reason]
+        media = () if reason == "no media" else (box(b"mdat", bytes(5000)),)
+        path = a_file(tmp_path, FTYP, box(b"moov", moov), *media)
+    before = path.read_bytes()
+    assert mp4_tags.insert(path, layout_of(path), TAGS) is None
+    assert path.read_bytes() == before
 
 
 def test_tags_take_the_place_of_older_ones_of_their_kind(media_dir: Path, tmp_path: Path) -> None:

@@ -79,3 +79,15 @@ def test_a_file_that_may_be_half_rewritten_is_discarded(tmp_path: Path) -> None:
     assert resume.discard_half_rewritten(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"media.f1.mp4.part", "media.mp4.ytdl", ".hidden", "directory"}
     assert not resume.discard_half_rewritten(tmp_path)
+
+
+def test_a_change_that_may_be_repeated_leaves_its_mark_only_when_it_is_cut_short(tmp_path: Path) -> None:
+    with resume.rewriting(tmp_path):
+        assert (tmp_path / ".rewriting").exists()
+    assert not (tmp_path / ".rewriting").exists()
+    with pytest.raises(KeyboardInterrupt), resume.rewriting(tmp_path):
+        raise KeyboardInterrupt
+    assert (tmp_path / ".rewriting").exists()
+    with resume.rewriting(tmp_path):
+        pass
+    assert (tmp_path / ".rewriting").exists()
