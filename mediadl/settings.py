@@ -40,6 +40,7 @@ RUN_ROOT = DATA_DIR / "run"
 
 DEBUG = env.bool("DEBUG", default=False)
 TESTING = env.bool("MEDIADL_TESTING", default=False)
+CRASH_POINTS = env.str("MEDIADL_CRASH_AT", "")
 SECRET_KEY = load_secret_key(env.str("SECRET_KEY", ""), DATA_DIR, debug=DEBUG, is_alone=not env.str("DATABASE_URL", ""))
 
 # --- Addresses --------------------------------------------------------------------------------------------------
@@ -88,6 +89,9 @@ REQUIRE_SANDBOX = env.bool("REQUIRE_SANDBOX", default=False)
 # --- Work -------------------------------------------------------------------------------------------------------
 WORKERS = env.int("WORKERS", 4, validate=positive)
 PROBE_WORKERS = env.int("PROBE_WORKERS", 2, validate=positive)
+PROBE_WAIT_SECONDS = env.int("PROBE_WAIT_SECONDS", 20, validate=validate.Range(min=0, max=60))
+PROBE_CACHE_SECONDS = env.int("PROBE_CACHE_SECONDS", 300, validate=validate.Range(min=0))
+PROBE_TIMEOUT_SEC = env.int("PROBE_TIMEOUT_SEC", 60, validate=validate.Range(min=1, max=600))
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", 25, validate=positive)
 NODE_NAME = env.str("NODE_NAME", "") or os.uname().nodename
 DEFAULT_TIMEOUT_SEC = env.int("DEFAULT_TIMEOUT_SEC", 1800, validate=validate.Range(min=60, max=7200))
@@ -208,6 +212,9 @@ CACHES: dict[str, dict[str, Any]] = {
     ),
 }
 SILENCED_SYSTEM_CHECKS = [
+    # The owner of the domain decides for its other hosts, and for the browsers' preload list.
+    "security.W005",
+    "security.W021",
     # Forms are limited through the exact bucket in the database; django-ratelimit only acts where the cache is Redis.
     "django_ratelimit.E003",
     "django_ratelimit.W001",
