@@ -5,18 +5,16 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from downloads.engine.tools import find_ffmpeg
-from tests.engine.attempts import AttemptServer, Outcome, spec_for
-
-Run = Callable[..., Outcome]
+from tests.engine.attempts import FFMPEG, AttemptServer, Outcome, Run, ffmpeg, spec_for
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -39,23 +37,12 @@ def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[AttemptServer]:
-    with AttemptServer() as running:
-        yield running
-
-
 @pytest.fixture
-def run(server: AttemptServer, site: tuple[Path, str], tmp_path: Path) -> Run:
+def run(attempt_server: AttemptServer, site: tuple[Path, str], tmp_path: Path) -> Run:
     def one(path: str, **choices: Any) -> Outcome:
-        return server.run(spec_for(site[1] + path, tmp_path / "work", **choices))
+        return attempt_server.run(spec_for(site[1] + path, tmp_path / "work", **choices))
 
     return one
-
-
-def ffmpeg(*arguments: object) -> str:
-    command = [find_ffmpeg() or "", "-v", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def dash(*sets: str) -> str:
@@ -95,7 +82,7 @@ def test_the_language_of_a_stream_is_kept(run: Run, site: tuple[Path, str], medi
     (directory / "movie.mpd").write_text(dash(adaptation("audio/mp4", "mp4a.40.2", "sound.m4a", language="de")))
     outcome = run("/movie.mpd", audio_only=True, audio_format="m4a")
     assert outcome.main["language"] == "de"
-    words = subprocess.run([find_ffmpeg() or "", "-i", outcome.main_path], capture_output=True, text=True, check=False)
+    words = subprocess.run([FFMPEG, "-i", outcome.main_path], capture_output=True, text=True, check=False)
     assert "(deu)" in words.stderr or "(ger)" in words.stderr
 
 
@@ -188,3 +175,28 @@ def test_a_broken_file_is_a_failure_of_processing(run: Run, site: tuple[Path, st
     outcome = run("/a.webm")
     assert outcome.error["code"] == "postprocessing_failed"
     assert not outcome.named("file")
+
+
+@pytest.mark.parametrize("choices", [{"audio_only": True}, {"video_format": "mkv", "embed_thumbnail": True}])
+def test_an_ffmpeg_with_ffprobe_beside_it_works_too(
+    run: Run, site: tuple[Path, str], media_dir: Path, choices: dict[str, Any]
+) -> None:
+    directory, address = site
+    for name in ("movie.mkv", "image.jpg"):
+        (directory / name).write_bytes((media_dir / name).read_bytes())
+    (directory / "page.html").write_text(
+        f'<meta property="og:video" content="{address}/movie.mkv">'
+        f'<meta property="og:image" content="{address}/image.jpg"><html>'
+    )
+    found = shutil.which("ffmpeg")
+    if not found:
+        pytest.skip("there is only the wheel's ffmpeg here")
+    outcome = run("/page.html", ffmpeg_location=found, **choices)
+    assert outcome.main["path"] in {"media.mp3", "media.mkv"}
+
+
+def test_without_ffmpeg_it_says_what_is_missing(run: Run, site: tuple[Path, str], media_dir: Path) -> None:
+    directory, _ = site
+    (directory / "movie.webm").write_bytes((media_dir / "video.webm").read_bytes())
+    outcome = run("/movie.webm", ffmpeg_location="/nowhere/ffmpeg", audio_only=True)
+    assert outcome.error["code"] == "missing_dependency"
