@@ -13,6 +13,7 @@ from django.db.models import Case, F, IntegerField, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
+from downloads import crash_points
 from downloads.models import Job, TransitionError
 
 # Any constant will do, as long as nothing else uses it.
@@ -49,6 +50,7 @@ def claim(worker: str) -> Job | None:
                 job.start(worker)
             except TransitionError:
                 continue
+            crash_points.reach("claim.before_commit")
             return job
     return None
 

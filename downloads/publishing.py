@@ -1,4 +1,4 @@
-"""From finished files in a work directory to rows: rename, flush, and one transaction under the lease."""
+"""From finished files in a work directory to rows: rename and flush, then one transaction under the lease."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ from typing import Any
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from downloads import mime, names, storage
+from downloads import crash_points, mime, names, storage
 from downloads.models import Job, LeaseLostError, MediaFile
 
 
-def publish(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list[MediaFile]:
-    """Completes `job` with the files that its attempt reported; `facts` are fields of the job still unwritten.
+def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list[MediaFile]:
+    """Renames the files that an attempt reported to where their rows, still unwritten, will say that they are.
 
-    What is renamed but not committed belongs to a dead attempt and is removed. Raises LeaseLostError, OSError and
-    storage.StorageError.
+    What is renamed but not committed belongs to a dead attempt and is removed. Raises OSError and storage.StorageError.
     """
     rows = [_row(job, report, facts) for report in reports]
+    crash_points.reach("publish.before_rename")
     try:
         for row, report in zip(rows, reports, strict=True):
             storage.publish(storage.work_directory(job.id) / report["path"], row.storage_key, row.size_bytes)
         storage.flush(job.id, job.attempt)
+    except (OSError, storage.StorageError):
+        storage.remove_attempt(job.id, job.attempt)
+        raise
+    crash_points.reach("publish.after_rename")
+    return rows
+
+
+def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
+    """Completes `job` with its files; `facts` are fields of the job still unwritten.
+
+    May be repeated when the database went away in the middle, whether or not it had committed. Raises LeaseLostError.
+    """
+    try:
         with transaction.atomic():
             job.complete(**facts | _sizes(rows))
             MediaFile.objects.bulk_create(rows)
-    except (LeaseLostError, OSError, storage.StorageError):
-        storage.remove_attempt(job.id, job.attempt)
-        raise
-    return rows
+            crash_points.reach("publish.before_commit")
+    except LeaseLostError:
+        if not MediaFile.objects.filter(pk__in=[row.pk for row in rows]).exists():
+            storage.remove_attempt(job.id, job.attempt)
+            raise
+    crash_points.reach("publish.after_commit")
 
 
 def _row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:

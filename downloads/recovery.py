@@ -6,7 +6,7 @@ import contextlib
 
 from django.conf import settings
 
-from downloads import workers
+from downloads import crash_points, workers
 from downloads.models import Job, LeaseLostError
 
 
@@ -24,5 +24,6 @@ def _lose(job: Job) -> bool:
     # Another sweeper, or the worker itself, may be first.
     with contextlib.suppress(LeaseLostError):
         job.lose()
+        crash_points.reach("recover.one")
         return True
     return False

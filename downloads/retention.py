@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Now
 
-from downloads import storage
+from downloads import crash_points, storage
 from downloads.models import Job, JobEvent, MediaFile, Status
 
 BATCH = 200
@@ -29,7 +29,8 @@ def delete_files(job: Job, reason: str) -> bool:
         Job.objects.filter(pk=job.pk).touch(expires_at=None)
         if keys:
             JobEvent.objects.append(job, reason)
-        transaction.on_commit(lambda: storage.remove(keys), robust=True)
+        crash_points.reach("delete.before_commit")
+        transaction.on_commit(lambda: _remove(keys), robust=True)
     return bool(keys)
 
 
@@ -40,8 +41,15 @@ def delete_jobs(jobs: Iterable[Job]) -> int:
         rows = Job.objects.finished().filter(pk__in=ids)
         keys = list(MediaFile.objects.filter(job__in=rows).values_list("storage_key", flat=True))
         deleted, _ = rows.delete()
-        transaction.on_commit(lambda: storage.remove(keys), robust=True)
+        crash_points.reach("delete.before_commit")
+        transaction.on_commit(lambda: _remove(keys), robust=True)
     return deleted
+
+
+def _remove(keys: list[str]) -> None:
+    crash_points.reach("delete.before_bytes")
+    storage.remove(keys)
+    crash_points.reach("delete.after_bytes")
 
 
 def forget_finished() -> int:

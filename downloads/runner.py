@@ -7,6 +7,7 @@ more is touched.
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import select
 import time
@@ -18,11 +19,11 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from downloads import bell, publishing, storage, workers
+from downloads import bell, crash_points, publishing, storage, workers
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event
 from downloads.engine.supervisor import Attempt
-from downloads.models import Job, JobLog, LeaseLostError, Stage
+from downloads.models import Job, JobLog, LeaseLostError, MediaFile, Stage
 from downloads.specs import spec_of
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ TICK_SECONDS = 0.5
 BEAT_SECONDS = 5.0
 WRITE_SECONDS = 1.0
 ENGINE_WAIT_SECONDS = 15.0
+HALF_PERCENT = 50
 # Without a database the lease cannot be renewed; past this the job is another worker's.
 DATABASE_PATIENCE_SECONDS = 120.0
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -53,6 +55,7 @@ class Runner:
         self.progress: dict[str, Any] = {}
         self.lines: list[tuple[datetime, str, str]] = []
         self.files: list[dict[str, Any]] = []
+        self.rows: list[MediaFile] | None = None
         self.error: JobError | None = None
         self.is_done = False
         self.exit_status: int | None = None
@@ -76,8 +79,10 @@ class Runner:
         storage.prepare_work(self.job.id)
         ear = bell.listen(bell.attempt(self.job.id))
         try:
+            crash_points.reach("spawn.before")
             with self._start() as attempt:
                 attempt.beat()
+                crash_points.reach("spawn.after")
                 while not attempt.is_finished:
                     self._wait(attempt, ear)
                     for event in attempt.read(0):
@@ -147,6 +152,8 @@ class Runner:
             "speed": data.get("speed"),
             "eta": data.get("eta"),
         }
+        is_half = self.progress["progress_percent"] >= HALF_PERCENT
+        crash_points.reach("download.half" if is_half else "download.first_byte")
 
     def _on_stage(self, data: dict[str, Any]) -> None:
         stage = Stage(data["stage"])
@@ -221,20 +228,27 @@ class Runner:
             JobLog.objects.append(self.job, self.lines)
             self.lines = []
         if self.is_done and self.error is None:
-            self._publish()
-        elif self.error is not None:
-            self.job.fail(self.error)
+            self._move()
+        # Of its own: a verb changes it also when the database then fails to commit, and so it could not be tried again.
+        job = copy.copy(self.job)
+        if self.error is not None:
+            job.fail(self.error)
+        elif self.rows is not None:
+            publishing.commit(job, self.rows, self.progress)
         else:
-            self.job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
+            job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
 
-    def _publish(self) -> None:
+    def _move(self) -> None:
+        """Once: what has been renamed is not there to be renamed again."""
+        if self.rows is not None:
+            return
         try:
-            publishing.publish(self.job, self.files, self.progress)
+            self.rows = publishing.move(self.job, self.files, self.progress)
         except storage.StorageError as failure:
-            self.job.fail(JobError(ErrorCode.INTERNAL_ERROR, str(failure)))
+            self.error = JobError(ErrorCode.INTERNAL_ERROR, str(failure))
         except OSError as failure:
             code = ErrorCode.STORAGE_FULL if failure.errno in NO_ROOM else ErrorCode.INTERNAL_ERROR
-            self.job.fail(JobError(code, f"The files could not be published: {failure.strerror}."))
+            self.error = JobError(code, f"The files could not be published: {failure.strerror}.")
 
     def _clean_up(self) -> None:
         """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.principal import Principal
-from downloads import addresses, storage
+from downloads import addresses, crash_points, storage
 from downloads.api.problem import Problem, refused
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ERRORS, ErrorCode
@@ -34,7 +34,10 @@ def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
     check_policy(address)
     with transaction.atomic():
         check_quota(principal.user)
-        return Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
+        job = Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
+        crash_points.reach("submit.before_commit")
+    crash_points.reach("submit.after_commit")
+    return job
 
 
 def check_policy(address: addresses.Address) -> None:

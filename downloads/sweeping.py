@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import RateBucket, SignInLink
-from downloads import audit, bell, recovery, retention
+from downloads import audit, bell, crash_points, recovery, retention
 from downloads.models import Job, Node
 
 log = structlog.get_logger(__name__)
@@ -22,8 +22,10 @@ DAILY_SECONDS = 3600
 
 def sweep() -> None:
     """Each step for itself: one that fails must not keep the others from running."""
+    crash_points.reach("sweep.begin")
     for step in (recover, ring_for_due, expire, evict, tidy, forget):
         _safely(step)
+    crash_points.reach("sweep.end")
 
 
 def recover() -> None:

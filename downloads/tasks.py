@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downloads import bell, claims, runner, sweeping, workers
+from downloads import bell, claims, crash_points, runner, sweeping, workers
 
 
 def run_downloads() -> None:
@@ -12,6 +12,7 @@ def run_downloads() -> None:
         job = claims.claim(workers.identity())
         if job is None:
             return
+        crash_points.reach("claim.after_commit")
         runner.run(job)
         workers.beat(bell.DOWNLOAD)
 

@@ -1,0 +1,130 @@
+"""A process dies between two steps, one after the other, and nothing comes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.oracles import Oracle
+from tests.product import wait_until
+
+pytestmark = pytest.mark.faults
+
+WORKER_POINTS = [
+    "claim.before_commit",
+    "claim.after_commit",
+    "spawn.before",
+    "spawn.after",
+    "download.first_byte",
+    "download.half",
+    "publish.before_rename",
+    "publish.after_rename",
+    "publish.before_commit",
+    "publish.after_commit",
+]
+_numbers = itertools.count()
+
+
+def arm(oracle: Oracle, point: str, number: int | None = None) -> Path:
+    armed = Path(oracle.product.environment["MEDIADL_CRASH_AT"]) / point
+    armed.write_text(str(int(number)) if number else "")
+    return armed
+
+
+def item(bytes_per_second: int = 100_000) -> str:
+    """No two jobs have the same bytes."""
+    return f"/slow/{bytes_per_second}/item/{next(_numbers)}.mp4"
+
+
+def fired(armed: Path, seconds: float = 30) -> None:
+    wait_until(lambda: not armed.exists(), seconds, what=f"reaching {armed.name}")
+
+
+@pytest.mark.parametrize("point", WORKER_POINTS)
+def test_a_worker_that_dies_at_a_step_costs_nothing(shared_oracle: Oracle, point: str) -> None:
+    armed = arm(shared_oracle, point)
+    jobs = [shared_oracle.submit(item()) for _ in range(3)]
+    fired(armed)
+
+    assert shared_oracle.verdict() == []
+    assert {shared_oracle.record.jobs()[job].status for job in jobs} == {"completed"}
+
+
+@pytest.mark.parametrize("point", ["submit.before_commit", "submit.after_commit"])
+def test_a_submission_that_was_not_answered_may_exist_and_then_ends(shared_oracle: Oracle, point: str) -> None:
+    before = len(shared_oracle.record.jobs())
+    armed = arm(shared_oracle, point)
+    with contextlib.suppress(httpx.HTTPError):
+        pytest.fail(f"was answered: {shared_oracle.submit(item())}")
+    fired(armed)
+    wait_until(shared_oracle.product._answers, 20)
+    jobs = [shared_oracle.submit(item()) for _ in range(2)]
+
+    assert shared_oracle.verdict() == []
+    assert {shared_oracle.record.jobs()[job].status for job in jobs} == {"completed"}
+    assert len(shared_oracle.record.jobs()) - before == (3 if point == "submit.after_commit" else 2)
+
+
+@pytest.mark.parametrize("point", ["delete.before_commit", "delete.before_bytes"])
+def test_a_deletion_that_dies_half_way_leaves_neither_rows_nor_bytes_alone(shared_oracle: Oracle, point: str) -> None:
+    job = shared_oracle.submit(item())
+    shared_oracle.rest(30)
+    armed = arm(shared_oracle, point)
+    with contextlib.suppress(httpx.HTTPError):
+        pytest.fail(f"was answered: {shared_oracle.product.api.delete(f'/download/{job}')}")
+    fired(armed)
+    wait_until(shared_oracle.product._answers, 20)
+    if point == "delete.before_bytes":
+        del shared_oracle.ledger[job]
+
+    assert shared_oracle.verdict() == []
+    assert (job in shared_oracle.record.jobs()) == (point == "delete.before_commit")
+
+
+def test_an_expiry_and_sweeps_that_die_at_each_step_are_made_good(shared_oracle: Oracle) -> None:
+    expiring = shared_oracle.submit(item(), retention_hours=0.0005)
+    shared_oracle.rest(30)
+    for point in ("sweep.begin", "delete.after_bytes", "sweep.end"):
+        fired(arm(shared_oracle, point))
+
+    assert shared_oracle.final_verdict() == []
+    assert not (shared_oracle.product.data_dir / "files" / expiring).exists()
+
+
+def test_a_worker_frozen_after_its_rename_cannot_publish_beside_its_successor(shared_oracle: Oracle) -> None:
+    """The zombie of P16: it has moved its files and wakes when another attempt has published."""
+    before = stopped(shared_oracle)
+    armed = arm(shared_oracle, "publish.after_rename", signal.SIGSTOP)
+    job = shared_oracle.submit(item())
+    fired(armed)
+    [zombie] = wait_until(lambda: stopped(shared_oracle) - before, 5)
+    began = time.monotonic()
+    done = shared_oracle.product.wait_for(job, seconds=60)
+    took = time.monotonic() - began
+    signal.pidfd_send_signal(open_pid(zombie), signal.SIGCONT)
+
+    assert (done["status"], done["attempt"]) == ("completed", 2)
+    assert shared_oracle.verdict() == []
+    assert took < 45
+
+
+def stopped(oracle: Oracle) -> set[int]:
+    return {pid for pid in oracle.product.pids() if state(pid) == "T"}
+
+
+def state(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+def open_pid(pid: int) -> int:
+    import os
+
+    return os.pidfd_open(pid)
