@@ -44,7 +44,7 @@ def exemplified() -> dict[str, str]:
 
 def _reads() -> Iterator[Variable]:
     for node in ast.walk(parsed(SETTINGS)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args:
+        if isinstance(node, ast.Call) and re.fullmatch(r"env\.\w+", ast.unparse(node.func)) and node.args:
             name = node.args[0]
             if isinstance(name, ast.Constant):
                 yield Variable(name=str(name.value), default=_default(node))
