@@ -26,16 +26,24 @@ TASKS = {
     DOWNLOAD: "downloads.tasks.run_downloads",
     PROBE: "downloads.tasks.run_probes",
 }
+# django-q2 ends a task, and with it the worker, after so many seconds. What runs jobs takes as long as they do: its
+# bounds are those of the attempt and of the lease.
+NO_LIMIT = -1
+LIMITS = {CONTROL: 60, DOWNLOAD: NO_LIMIT, PROBE: NO_LIMIT}
 
 
 def ring(queue: str) -> None:
     """Wakes a worker of `queue`, once the surrounding transaction has committed."""
     if settings.REDIS_URL:
         # The list in Redis knows no transaction; a crash before this line is made good by the next pump.
-        transaction.on_commit(partial(async_task, TASKS[queue], cluster=queue), robust=True)
+        transaction.on_commit(partial(_enqueue, queue), robust=True)
         return
-    async_task(TASKS[queue], cluster=queue)
+    _enqueue(queue)
     knock_when_committed(queue)
+
+
+def _enqueue(queue: str) -> None:
+    async_task(TASKS[queue], cluster=queue, timeout=LIMITS[queue])
 
 
 def attempt(job_id: uuid.UUID) -> str:
