@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import RateBucket, SignInLink
-from downloads import audit, bell, crash_points, recovery, retention
+from downloads import audit, bell, crash_points, probing, recovery, retention
 from downloads.models import Job, Node
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ DAILY_SECONDS = 3600
 def sweep() -> None:
     """Each step for itself: one that fails must not keep the others from running."""
     crash_points.reach("sweep.begin")
-    for step in (recover, ring_for_due, expire, evict, tidy, forget):
+    for step in (recover, ring_for_due, look_after_probes, expire, evict, tidy, forget):
         _safely(step)
     crash_points.reach("sweep.end")
 
@@ -39,6 +39,13 @@ def ring_for_due() -> None:
     due = Job.objects.eligible()[: settings.WORKERS].count()
     for _ in range(due):
         bell.ring(bell.DOWNLOAD)
+
+
+def look_after_probes() -> None:
+    if lost := probing.recover():
+        log.warning("recovered_probes", count=lost)
+    probing.ring_for_waiting()
+    probing.purge()
 
 
 def expire() -> None:

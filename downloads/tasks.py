@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downloads import bell, claims, crash_points, runner, sweeping, workers
+from downloads import bell, claims, crash_points, probing, runner, sweeping, workers
 
 
 def run_downloads() -> None:
@@ -18,7 +18,14 @@ def run_downloads() -> None:
 
 
 def run_probes() -> None:
+    """Takes the looks that are asked for, one after the other until there are none."""
     workers.beat(bell.PROBE)
+    while not workers.is_draining():
+        probe = probing.claim(workers.identity())
+        if probe is None:
+            return
+        probing.run(probe)
+        workers.beat(bell.PROBE)
 
 
 def sweep() -> None:

@@ -19,6 +19,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from downloads.engine.errors import ERRORS
 from downloads.models import TransitionError
 
 CONTENT_TYPE = "application/problem+json"
@@ -28,8 +29,8 @@ RETRY_AFTER_SECONDS = 5
 MAX_ERRORS = 20
 MAX_SHOWN = 200
 
-# The stable codes of this API's answers (those of jobs are in downloads/engine/errors.py), with their titles.
-TITLES = {
+# The stable codes of this API's answers, with their titles: those of jobs, and its own.
+TITLES = {str(code): kind.title for code, kind in ERRORS.items()} | {
     "authentication_failed": "The request has no valid credentials",
     "body_too_large": "The body is too large",
     "cookies_gone": "The cookies are not there",

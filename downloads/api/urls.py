@@ -12,6 +12,7 @@ from downloads.api import documentation
 from downloads.api.jobs import DownloadViewSet
 from downloads.api.media import FileView
 from downloads.api.operations import HealthView, LiveView, MetricsView, ReadyView
+from downloads.api.probes import ChannelInfoView, FormatsView, MetadataView, PlaylistPreviewView, ProbeView
 from downloads.api.problem import not_found, plain_response
 from downloads.api.stats import StatsView
 from downloads.api.streams import EventsView, JobEventsView
@@ -43,6 +44,11 @@ version_1: list[URLPattern | URLResolver] = [
     path("download/<uuid:request_id>/retry", steering("retry"), name="download-retry"),
     path("download/<uuid:request_id>/keep", steering("keep"), name="download-keep"),
     path("download/<uuid:request_id>/events", JobEventsView.as_view(), name="download-events"),
+    path("formats", FormatsView.as_view(), name="formats"),
+    path("metadata", MetadataView.as_view(), name="metadata"),
+    path("playlist/preview", PlaylistPreviewView.as_view(), name="playlist-preview"),
+    path("channel/info", ChannelInfoView.as_view(), name="channel-info"),
+    path("probe/<uuid:probe_id>", ProbeView.as_view(), name="probe"),
     path("events", EventsView.as_view(), name="events"),
     path("files/<uuid:file_id>", FileView.as_view(), name="file"),
     path("files/<uuid:file_id>/<str:filename>", FileView.as_view(schema=None), name="named-file"),

@@ -27,7 +27,7 @@ from downloads.engine.spec import Event, JobSpec
 
 log = logging.getLogger("downloads.engine.forkserver")
 
-DEFAULT_CHILD = "downloads.engine.child:run"
+DEFAULT_CHILD = "downloads.engine.entry:run"
 
 _KEPT_VARIABLES = frozenset(
     {

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-EventName = Literal["started", "info", "progress", "stage", "log", "file", "error", "done", "exit"]
+EventName = Literal["started", "info", "progress", "stage", "log", "file", "result", "items", "error", "done", "exit"]
 Stage = Literal["extracting", "downloading", "postprocessing", "publishing"]
 
 
@@ -56,6 +56,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """To look and not to download: at one page of media, or at the entries of a list, `max_items` at most."""
+
+    kind: Literal["media", "list"]
+    max_items: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """One attempt. `work_directory` is private to the job and survives attempts, so that partial files resume."""
 
@@ -70,6 +78,7 @@ class JobSpec:
     cookies_file: str | None = None
     playlist_item: int | None = None
     require_sandbox: bool = False
+    probe: ProbeRequest | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -81,7 +90,13 @@ class JobSpec:
         options = data.pop("options")
         for name in ("subtitle_languages", "sponsorblock_remove"):
             options[name] = tuple(options[name])
-        return cls(options=DownloadOptions(**options), limits=Limits(**data.pop("limits")), **data)
+        probe = data.pop("probe", None)
+        return cls(
+            options=DownloadOptions(**options),
+            limits=Limits(**data.pop("limits")),
+            probe=ProbeRequest(**probe) if probe else None,
+            **data,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +126,8 @@ EVENTS: dict[str, str] = {
         "path (relative to work_directory), kind, is_main, size_bytes, sha256, ext, format, width, height, duration, "
         "vcodec, acodec, language"
     ),
+    "result": "result: what a probe has found (shapes in extraction.py)",
+    "items": "items: some of the formats or entries that belong to the result; there may be several such events",
     "error": "code (a job error code), message, retry_after (seconds or None)",
     "done": "(nothing): every file has been reported, hashed and flushed to disk",
     "exit": "status: written by the leash, last of all; the child's exit code, negative for a signal",

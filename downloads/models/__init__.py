@@ -5,6 +5,7 @@ from downloads.models.event import JobEvent, JobLog
 from downloads.models.file import Kind, MediaFile
 from downloads.models.job import Job
 from downloads.models.node import Node
+from downloads.models.probe import Probe, ProbeKind, ProbeStatus
 from downloads.models.statuses import (
     FINISHED,
     LEGAL_MOVES,
@@ -29,6 +30,9 @@ __all__ = [
     "MediaFile",
     "Node",
     "Priority",
+    "Probe",
+    "ProbeKind",
+    "ProbeStatus",
     "Stage",
     "Status",
     "TransitionError",

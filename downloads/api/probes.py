@@ -1,0 +1,147 @@
+"""Formats, metadata and lists without a download. A worker of the probe lane looks; who asks waits for it a while."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principal import principal_of
+from downloads import events, probing
+from downloads.api import describe_probes, findings
+from downloads.api.jobs import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, WAITED
+from downloads.api.negotiation import AnyFormat
+from downloads.api.probe_queries import ChannelQuery, MetadataQuery, PlaylistQuery, ProbeQuery
+from downloads.api.problem import Problem
+from downloads.api.query import WaitQuery
+from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.models import Probe, ProbeKind, ProbeStatus
+
+Answer = Response | HttpResponse
+
+RETRY_AFTER_SECONDS = 2
+CSV_HEADERS = {"Content-Disposition": 'attachment; filename="metadata.csv"'}
+# How the failure of a look is answered; every other code is the site's: 502.
+STATUSES = {
+    ErrorCode.UNSUPPORTED_URL: 400,
+    ErrorCode.URL_BLOCKED: 400,
+    ErrorCode.DOMAIN_NOT_ALLOWED: 400,
+    ErrorCode.COOKIES_INVALID: 400,
+    ErrorCode.COOKIES_GONE: 400,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.REMOVED: 404,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.INTERNAL_ERROR: 500,
+    ErrorCode.MISSING_DEPENDENCY: 503,
+    ErrorCode.STORAGE_FULL: 507,
+    ErrorCode.WORKER_LOST: 503,
+    ErrorCode.TIMEOUT: 504,
+}
+
+
+class FormatsView(APIView):
+    @extend_schema(**describe_probes.FORMATS)
+    def get(self, request: Request) -> Answer:
+        url = ProbeQuery.read(request)["url"]
+        return _answer(request, ProbeKind.MEDIA, url, lambda found: Response(findings.formats(url, found)))
+
+
+class MetadataView(APIView):
+    content_negotiation_class = AnyFormat
+
+    @extend_schema(**describe_probes.METADATA)
+    def get(self, request: Request) -> Answer:
+        query = MetadataQuery.read(request)
+        url = query["url"]
+
+        def show(found: dict[str, Any]) -> Answer:
+            if query["format"] == "json":
+                return Response(findings.metadata(url, found))
+            text = findings.metadata_csv(url, found)
+            return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=CSV_HEADERS)
+
+        return _answer(request, ProbeKind.MEDIA, url, show)
+
+
+class PlaylistPreviewView(APIView):
+    @extend_schema(**describe_probes.PLAYLIST)
+    def get(self, request: Request) -> Answer:
+        query = PlaylistQuery.read(request)
+        url, page = query["url"], findings.Page(number=query["page"], size=query["page_size"])
+        return _answer(request, ProbeKind.LIST, url, lambda found: Response(findings.playlist(url, found, page)))
+
+
+class ChannelInfoView(APIView):
+    @extend_schema(**describe_probes.CHANNEL)
+    def get(self, request: Request) -> Answer:
+        query = ChannelQuery.read(request)
+        url, page = query["url"], findings.Page(number=query["page"], size=query["page_size"])
+        filters = {name: query[name] for name in findings.BOUNDS}
+
+        def show(found: dict[str, Any]) -> Answer:
+            return Response(findings.channel(url, found, filters, query["sort_by"], page))
+
+        return _answer(request, ProbeKind.LIST, url, show)
+
+
+class ProbeView(APIView):
+    @extend_schema(**describe_probes.PROBE)
+    def get(self, request: Request, probe_id: uuid.UUID) -> Answer:
+        seconds = WaitQuery.read(request)["wait"]
+        probe = get_object_or_404(Probe.objects.owned_by(principal_of(request).user), pk=probe_id)
+        if waiting := _wait(request, probe, seconds):
+            return waiting
+        _refresh(probe)
+        headers = {} if probe.has_ended else {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return Response(findings.represent(probe), headers=headers)
+
+
+def _answer(request: Request, kind: ProbeKind, url: str, show: Callable[[dict[str, Any]], Answer]) -> Answer:
+    probe = probing.ask(principal_of(request).user, kind, url)
+    if waiting := _wait(request, probe, settings.PROBE_WAIT_SECONDS):
+        return waiting
+    _refresh(probe)
+    if not probe.has_ended:
+        headers = {"Location": f"/api/v1/probe/{probe.pk}", "Retry-After": str(RETRY_AFTER_SECONDS)}
+        return Response(findings.represent(probe), status=status.HTTP_202_ACCEPTED, headers=headers)
+    if probe.status == ProbeStatus.FAILED:
+        raise problem_of(probe)
+    return show(probe.result or {})
+
+
+def _wait(request: Request, probe: Probe, seconds: int) -> HttpResponse | None:
+    """None when there is nothing to wait for, or no time left. The layer over us waits without a thread."""
+    if probe.has_ended or not seconds or request.META.get(WAITED):
+        return None
+    if WAITED in request.META:
+        return HttpResponse(headers={"X-Accel-Events": events.probe_channel(probe.pk), "X-Accel-Wait": str(seconds)})
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
+    while (left := deadline - time.monotonic()) > 0 and not Probe.objects.ended().filter(pk=probe.pk).exists():
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    return None
+
+
+def _refresh(probe: Probe) -> None:
+    """A result may be large, and does not change."""
+    if not probe.has_ended:
+        probe.refresh_from_db()
+
+
+def problem_of(probe: Probe) -> Problem:
+    code = ErrorCode(probe.error_code)
+    wait = probe.retry_after or (RETRY_AFTER_SECONDS if ERRORS[code].is_retryable else 0)
+    headers = {"Retry-After": str(math.ceil(wait))} if wait else {}
+    remedy = ERRORS[code].remedy
+    return Problem(STATUSES.get(code, 502), str(code), f"{probe.error_message.rstrip('.')}. {remedy}", headers=headers)
