@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := MEDIADL_TESTING=1 $(BIN)/python -m pytest
 
-.PHONY: help run test test-sqlite test-postgres faults bench lint types format coverage schema requirements clean
+.PHONY: help run test test-sqlite test-postgres faults attacks bench lint types format coverage schema requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test-sqlite: .venv/.dev
 
 test-postgres: .venv/.dev
 	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+
+attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
+	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)
 
 bench: .venv/.dev ## the timings of docs/performance.md, each beside a baseline
 	$(BIN)/python -m bench
