@@ -1,8 +1,7 @@
 """What streams and waiting requests are told: how jobs stand whenever one of them has moved or got further.
 
 A message carries the whole job, so that one more or less does no harm. Channels: `job:<id>` and `owner:<id>` for
-streams. To requests that wait, `moves:<id>` says only that a job has changed its status or stage, and `probe:<id>` that
-a probe has ended.
+streams; `moves:<id>` says only that a job has changed its status or stage, to requests that wait for that.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from django.utils import timezone
 
 from downloads.api.representation import represent, written
 from downloads.library import files_of
-from downloads.models import Job, JobEvent, MediaFile, Probe, Status
+from downloads.models import Job, JobEvent, MediaFile, Status
 
 # Ids become visible when their transaction commits, which is not the order in which they were given out: for so long
 # a missing id may still come.
@@ -31,7 +30,7 @@ MAX_MESSAGES = 200
 MAX_DIGITS = 18
 END = "end"
 
-JOB, OWNER, MOVES, PROBE = "job", "owner", "moves", "probe"
+JOB, OWNER, MOVES = "job", "owner", "moves"
 
 
 def job_channel(job_id: uuid.UUID) -> str:
@@ -44,10 +43,6 @@ def owner_channel(owner_id: uuid.UUID) -> str:
 
 def moves_channel(job_id: uuid.UUID) -> str:
     return f"{MOVES}:{job_id}"
-
-
-def probe_channel(probe_id: uuid.UUID) -> str:
-    return f"{PROBE}:{probe_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +102,13 @@ class Source:
     def snapshot(self, channel: str, after: str | None) -> Batch:
         cursor, last = Cursor.now(), last_event_id()
         kind, subject = _parsed(channel)
-        if kind == PROBE:
-            return Batch(messages=_ended_probes([channel]), cursor=cursor)
         if kind == MOVES:
             return Batch(messages=_has_moved(channel, subject, _number(after) or 0), cursor=cursor)
         jobs = list(Job.objects.filter(pk=subject)) if kind == JOB else _standing(subject, _number(after), last)
-        bodies = _bodies(jobs, {})
-        messages = [Message(channel=channel, id=last, data=bodies[job.pk]) for job in jobs]
+        files = files_of(jobs)
+        messages = [Message(channel=channel, id=last, data=_body(job, files[job.pk], "snapshot")) for job in jobs]
         if kind == JOB and all(job.is_finished for job in jobs):
-            messages.append(Message(channel=channel, id=last, event=END))
+            messages.append(_farewell(channel, last))
         return Batch(messages=messages, cursor=cursor)
 
     def poll(self, cursor: Cursor, channels: frozenset[str]) -> Batch:
@@ -125,7 +118,6 @@ class Source:
         ahead = {job_id for job_id, version in versions.items() if cursor.versions.get(job_id) != version}
         jobs = list(Job.objects.filter(pk__in=ahead | moves.keys())) if ahead or moves else []
         messages = [message for message in _messages(jobs, moves) if message.channel in channels]
-        messages += _ended_probes(channels)
         return Batch(messages=messages, cursor=cursor.past((move.event_id for move in fresh), versions))
 
 
@@ -151,13 +143,6 @@ def _number(after: str | None) -> int | None:
 def _has_moved(channel: str, job_id: uuid.UUID, after: int) -> list[Message]:
     moves = JobEvent.objects.filter(job=job_id, pk__gt=after).values_list("pk", flat=True)
     return [Message(channel=channel, id=event_id) for event_id in moves[:1]]
-
-
-def _ended_probes(channels: Iterable[str]) -> list[Message]:
-    """Said again and again, until whoever waits for it has left."""
-    waited_for = [subject for kind, subject in map(_parsed, channels) if kind == PROBE]
-    ended = Probe.objects.ended().filter(pk__in=waited_for).values_list("pk", flat=True) if waited_for else ()
-    return [Message(channel=probe_channel(probe_id), id="") for probe_id in ended]
 
 
 def _standing(owner_id: uuid.UUID, after: int | None, last: int) -> list[Job]:
@@ -194,27 +179,26 @@ def _channels_of(move: Move) -> tuple[str, str, str]:
 
 
 def _messages(jobs: list[Job], moves: Mapping[uuid.UUID, Move]) -> Iterator[Message]:
-    bodies = _bodies(jobs, moves)
+    files = files_of(jobs)
     for job in sorted(jobs, key=lambda job: moves[job.pk].event_id if job.pk in moves else 0):
         move = moves.get(job.pk)
         # Progress has no id of its own: whoever comes back with the last one misses none.
         event_id = move.event_id if move else ""
+        body = _body(job, files[job.pk], move.kind if move else "progress")
         for channel in (job_channel(job.pk), owner_channel(job.owner_id)):
-            yield Message(channel=channel, id=event_id, data=bodies[job.pk])
+            yield Message(channel=channel, id=event_id, data=body)
         if move:
             yield Message(channel=moves_channel(job.pk), id=event_id)
         if move and job.is_finished:
-            yield Message(channel=job_channel(job.pk), id=event_id, event=END)
+            yield _farewell(job_channel(job.pk), event_id)
 
 
-def _bodies(jobs: list[Job], moves: Mapping[uuid.UUID, Move]) -> dict[uuid.UUID, str]:
-    files = files_of(jobs)
-    return {job.pk: _body(job, files[job.pk], moves.get(job.pk)) for job in jobs}
+def _farewell(channel: str, event_id: int | str) -> Message:
+    return Message(channel=channel, id=event_id, event=END, data="{}")
 
 
-def _body(job: Job, files: list[MediaFile], move: Move | None) -> str:
+def _body(job: Job, files: list[MediaFile], kind: str) -> str:
     """The shape that webhooks have, too."""
-    kind = move.kind if move else ("progress" if job.status == Status.RUNNING else "snapshot")
     body = {
         "event": f"download.{kind}",
         "timestamp": written(timezone.now()),

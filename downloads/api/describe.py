@@ -32,8 +32,8 @@ def header(name: str, description: str, kind: Any = str, status_codes: list[str]
     return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=description, response=status_codes or True)
 
 
-def answer(name: str, value: Any, status: int = 200) -> OpenApiExample:
-    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+def answer(name: str, value: Any, status: int = 200, kind: str = "application/json") -> OpenApiExample:
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=kind)
 
 
 def asked(name: str, value: Any) -> OpenApiExample:
@@ -76,7 +76,7 @@ LIST: Description = {
             description="Any of these, joined by commas.",
         ),
     ],
-    "responses": DownloadListSerializer,
+    "responses": {200: DownloadListSerializer},
     "examples": [answer("A page", {"results": [examples.COMPLETED], "next": None, "previous": None})],
 }
 RETRIEVE: Description = {
@@ -95,7 +95,7 @@ LOGS: Description = {
     "summary": "Read a download's log",
     "description": "Oldest first. `after` takes the `timestamp` of the last line that you have.",
     "parameters": [LogsQuery],
-    "responses": LogsSerializer,
+    "responses": {200: LogsSerializer},
     "examples": [answer("A log", examples.LOGS)],
 }
 DESTROY: Description = {
@@ -103,7 +103,7 @@ DESTROY: Description = {
     "tags": DOWNLOADS,
     "summary": "Cancel or delete a download",
     "description": "Cancels a job that has not finished, at once. Deletes a finished one, with its files.",
-    "responses": RemovalSerializer,
+    "responses": {200: RemovalSerializer},
     "examples": [answer("Cancelled", examples.CANCELLED), answer("Deleted", examples.DELETED)],
 }
 
@@ -115,7 +115,7 @@ def _steering(name: str, summary: str, description: str, example: OpenApiExample
         "summary": summary,
         "description": description,
         "request": NothingSerializer,
-        "responses": DownloadSerializer,
+        "responses": {200: DownloadSerializer},
         "examples": [example],
     }
 
@@ -139,7 +139,7 @@ KEEP: Description = {
     "description": "Cancels the deletion of a completed job's files, or sets a new time for it. 410 when they are "
     "gone.",
     "request": KeepRequestSerializer,
-    "responses": DownloadSerializer,
+    "responses": {200: DownloadSerializer},
     "examples": [asked("For another week", {"retention_hours": 168}), answer("Kept", examples.COMPLETED)],
 }
 FILE: Description = {
@@ -182,7 +182,7 @@ def _stream(name: str, summary: str, description: str) -> Description:
             )
         ],
         "responses": {(200, "text/event-stream"): OpenApiTypes.STR},
-        "examples": [answer("A message", examples.EVENT)],
+        "examples": [answer("A message", examples.EVENT, kind="text/event-stream")],
     }
 
 
@@ -203,7 +203,7 @@ LIVE: Description = {
     "tags": OPERATIONS,
     "summary": "Does the process answer?",
     "description": "Asks nothing of the database. Needs no key.",
-    "responses": ProbeSerializer,
+    "responses": {200: ProbeSerializer},
     "examples": [answer("Live", {"status": "ok", "message": "The process answers."})],
 }
 READY: Description = {
@@ -219,7 +219,7 @@ STATS: Description = {
     "tags": OPERATIONS,
     "summary": "Sum up the downloads",
     "description": "Yours; those of the whole service with the scope `admin`.",
-    "responses": StatsSerializer,
+    "responses": {200: StatsSerializer},
     "examples": [answer("Statistics", examples.STATS)],
 }
 METRICS: Description = {
@@ -228,5 +228,5 @@ METRICS: Description = {
     "summary": "Metrics for Prometheus",
     "description": "Also at `/metrics`. Needs the scope `admin`, or METRICS_TOKEN as a bearer token.",
     "responses": {(200, "text/plain"): OpenApiTypes.STR},
-    "examples": [answer("Some of it", "jobs_in_flight 2.0\n")],
+    "examples": [answer("Some of it", "jobs_in_flight 2.0\n", kind="text/plain")],
 }

@@ -87,7 +87,7 @@ class LineField(StrictCharField):
         self.validators.append(matches(LINE_PATTERN, "This has control characters."))
 
 
-@extend_schema_field({"type": "string", "format": "uri", "pattern": addresses.PATTERN, "maxLength": 2048})
+@extend_schema_field({"type": "string", "pattern": addresses.PATTERN, "maxLength": 2048})
 class AddressField(StrictCharField):
     """A URL that may be submitted, in its normal form."""
 

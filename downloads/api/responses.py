@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from downloads.api.requests import PRIORITIES
@@ -137,7 +137,6 @@ class DownloadSerializer(Shape):
     files = FileSerializer(many=True, help_text="All files, the main one first.")
 
 
-@extend_schema_serializer(many=False)
 class DownloadListSerializer(Shape):
     results = DownloadSerializer(many=True)
     next = serializers.CharField(allow_null=True)

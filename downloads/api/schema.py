@@ -12,6 +12,14 @@ from drf_spectacular.openapi import AutoSchema
 from downloads.api import examples
 from downloads.api.problem import CONTENT_TYPE, TITLES
 
+
+class Schema(AutoSchema):
+    """A list is answered as one object with `results`, never as a bare array."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False
+
+
 # For each status the code that it mostly has, and what it means.
 PROBLEMS = {
     "400": ("validation_failed", "The request is not valid."),
@@ -28,17 +36,15 @@ PROBLEMS = {
     "416": ("range_not_satisfiable", "The file ends before the first byte asked for."),
     "429": ("rate_limit_exceeded", "Too many requests, or too many waiting jobs."),
     "500": ("internal_error", "Something failed inside this service."),
-    "502": ("origin_unavailable", "The site does not give what was asked for; `code` says why."),
     "503": ("database_unavailable", "The database cannot be reached at the moment."),
-    "504": ("timeout", "The site took too long."),
     "507": ("storage_full", "The server's disk is full."),
 }
-EVERYWHERE = ("400", "405", "406", "413", "415", "500", "503")
+EVERYWHERE = ("400", "405", "406", "500", "503")
 WITH_CREDENTIALS = ("401", "403", "404", "429")
+WITH_BODY = ("413", "415")
 CHANGING = ("409",)
 # By operation, where it is not everywhere.
 SPECIAL = {
-    **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info"), ("502", "504", "507")),
     "download_create": ("507",),
     "download_keep": ("410",),
     "file_retrieve": ("410", "412", "416"),
@@ -50,9 +56,9 @@ def add_problem_responses(result: dict[str, Any], generator: Any, **_: Any) -> d
     """A postprocessing hook of drf-spectacular."""
     components = result.setdefault("components", {})
     components["responses"] = {f"Problem{status}": _response(status) for status in PROBLEMS}
-    for method, operation in _operations(result):
+    for path, method, operation in _operations(result):
         responses = operation["responses"]
-        for status in _statuses(method, operation):
+        for status in _statuses(path, method, operation):
             if not _is_described(responses.get(status)):
                 responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
         operation["responses"] = dict(sorted(responses.items()))
@@ -60,17 +66,18 @@ def add_problem_responses(result: dict[str, Any], generator: Any, **_: Any) -> d
     return result
 
 
-def _operations(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in result["paths"].values():
-        yield from ((method, operation) for method, operation in path.items() if method in METHODS)
+def _operations(result: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in result["paths"].items():
+        yield from ((path, method, operation) for method, operation in item.items() if method in METHODS)
 
 
-def _statuses(method: str, operation: dict[str, Any]) -> set[str]:
-    is_open = operation.get("security") in ([], [{}]) or "security" not in operation
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     statuses = {*EVERYWHERE, *SPECIAL.get(operation["operationId"], ())}
-    if not is_open:
+    if any(operation.get("security", [])):
         statuses.update(WITH_CREDENTIALS)
-    if method != "get":
+    if "requestBody" in operation:
+        statuses.update(WITH_BODY)
+    if method != "get" and "{" in path:
         statuses.update(CHANGING)
     return statuses
 
