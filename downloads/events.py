@@ -1,7 +1,8 @@
 """What streams and waiting requests are told: how jobs stand whenever one of them has moved or got further.
 
 A message carries the whole job, so that one more or less does no harm. Channels: `job:<id>` and `owner:<id>` for
-streams; `moves:<id>` says only that a job has changed its status or stage, to requests that wait for that.
+streams. To requests that wait, `moves:<id>` says only that a job has changed its status or stage, and `probe:<id>` that
+a probe has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from downloads.api.representation import represent, written
 from downloads.library import files_of
-from downloads.models import Job, JobEvent, MediaFile, Status
+from downloads.models import Job, JobEvent, MediaFile, Probe, Status
 
 # Ids become visible when their transaction commits, which is not the order in which they were given out: for so long
 # a missing id may still come.
@@ -30,7 +31,7 @@ MAX_MESSAGES = 200
 MAX_DIGITS = 18
 END = "end"
 
-JOB, OWNER, MOVES = "job", "owner", "moves"
+JOB, OWNER, MOVES, PROBE = "job", "owner", "moves", "probe"
 
 
 def job_channel(job_id: uuid.UUID) -> str:
@@ -43,6 +44,10 @@ def owner_channel(owner_id: uuid.UUID) -> str:
 
 def moves_channel(job_id: uuid.UUID) -> str:
     return f"{MOVES}:{job_id}"
+
+
+def probe_channel(probe_id: uuid.UUID) -> str:
+    return f"{PROBE}:{probe_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,8 @@ class Source:
     def snapshot(self, channel: str, after: str | None) -> Batch:
         cursor, last = Cursor.now(), last_event_id()
         kind, subject = _parsed(channel)
+        if kind == PROBE:
+            return Batch(messages=_ended_probes([channel]), cursor=cursor)
         if kind == MOVES:
             return Batch(messages=_has_moved(channel, subject, _number(after) or 0), cursor=cursor)
         jobs = list(Job.objects.filter(pk=subject)) if kind == JOB else _standing(subject, _number(after), last)
@@ -118,6 +125,7 @@ class Source:
         ahead = {job_id for job_id, version in versions.items() if cursor.versions.get(job_id) != version}
         jobs = list(Job.objects.filter(pk__in=ahead | moves.keys())) if ahead or moves else []
         messages = [message for message in _messages(jobs, moves) if message.channel in channels]
+        messages += _ended_probes(channels)
         return Batch(messages=messages, cursor=cursor.past((move.event_id for move in fresh), versions))
 
 
@@ -143,6 +151,13 @@ def _number(after: str | None) -> int | None:
 def _has_moved(channel: str, job_id: uuid.UUID, after: int) -> list[Message]:
     moves = JobEvent.objects.filter(job=job_id, pk__gt=after).values_list("pk", flat=True)
     return [Message(channel=channel, id=event_id) for event_id in moves[:1]]
+
+
+def _ended_probes(channels: Iterable[str]) -> list[Message]:
+    """Said again and again, until whoever waits for it has left."""
+    waited_for = [subject for kind, subject in map(_parsed, channels) if kind == PROBE]
+    ended = Probe.objects.ended().filter(pk__in=waited_for).values_list("pk", flat=True) if waited_for else ()
+    return [Message(channel=probe_channel(probe_id), id="") for probe_id in ended]
 
 
 def _standing(owner_id: uuid.UUID, after: int | None, last: int) -> list[Job]:

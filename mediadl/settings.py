@@ -90,7 +90,7 @@ REQUIRE_SANDBOX = env.bool("REQUIRE_SANDBOX", default=False)
 WORKERS = env.int("WORKERS", 4, validate=positive)
 PROBE_WORKERS = env.int("PROBE_WORKERS", 2, validate=positive)
 PROBE_WAIT_SECONDS = env.int("PROBE_WAIT_SECONDS", 20, validate=validate.Range(min=0, max=60))
-PROBE_CACHE_SECONDS = env.int("PROBE_CACHE_SECONDS", 300, validate=validate.Range(min=0))
+PROBE_CACHE_SECONDS = env.int("PROBE_CACHE_SECONDS", 300, validate=validate.Range(min=10))
 PROBE_TIMEOUT_SEC = env.int("PROBE_TIMEOUT_SEC", 60, validate=validate.Range(min=1, max=600))
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", 25, validate=positive)
 NODE_NAME = env.str("NODE_NAME", "") or os.uname().nodename

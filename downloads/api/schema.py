@@ -36,7 +36,9 @@ PROBLEMS = {
     "416": ("range_not_satisfiable", "The file ends before the first byte asked for."),
     "429": ("rate_limit_exceeded", "Too many requests, or too many waiting jobs."),
     "500": ("internal_error", "Something failed inside this service."),
+    "502": ("origin_unavailable", "The site does not give what was asked for; `code` says why."),
     "503": ("database_unavailable", "The database cannot be reached at the moment."),
+    "504": ("timeout", "The site took too long."),
     "507": ("storage_full", "The server's disk is full."),
 }
 EVERYWHERE = ("400", "405", "406", "500", "503")
@@ -45,6 +47,7 @@ WITH_BODY = ("413", "415")
 CHANGING = ("409",)
 # By operation, where it is not everywhere.
 SPECIAL = {
+    **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info"), ("502", "504", "507")),
     "download_create": ("507",),
     "download_keep": ("410",),
     "file_retrieve": ("410", "412", "416"),
