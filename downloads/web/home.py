@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ from downloads.web.forms import DownloadForm
 
 SUBMISSIONS_PER_MINUTE = 60
 CHOICES = "download_choices"
+LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
 @login_required
@@ -75,9 +77,10 @@ def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
 
 
 def first_choices(request: HttpRequest) -> dict[str, Any]:
-    """Those of last time; `?fresh` for none, `?url=` for a link to begin with."""
+    """Those of last time; `?fresh` for none. A link comes by `?url=`, or as a phone shares it by `?text=`."""
     kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
-    return {**kept, "urls": request.GET.get("url", "")}
+    links = [request.GET["url"]] if request.GET.get("url") else LINK.findall(request.GET.get("text", ""))
+    return {**kept, "urls": "\n".join(links)}
 
 
 def home_page(request: HttpRequest, form: DownloadForm, status: int = 200) -> HttpResponse:

@@ -3,6 +3,9 @@
   "use strict";
 
   const LINK = /https?:\/\/[^\s<>"']+/gi;
+  // What ends a sentence is no part of the link in it.
+  const AFTER_LINK = /[.,;:!?]+$/;
+  const AFTER_LINK_OR_BRACKET = /[.,;:!?)\]]+$/;
   const AFTERWARDS_EMPTY = ["urls", "clip_start_sec", "clip_end_sec", "start_after", "tags"];
 
   const form = () => document.querySelector("[data-download-form]");
@@ -31,7 +34,7 @@
 
   // Returns whether there was a link in the text.
   const take = (text) => {
-    const links = text.match(LINK);
+    const links = text.match(LINK)?.map((link) => link.replace(link.includes("(") ? AFTER_LINK : AFTER_LINK_OR_BRACKET, ""));
     if (!links) return false;
     const kept = field().value.split("\n").filter((line) => line.trim());
     field().value = [...new Set([...kept, ...links])].join("\n");
@@ -86,7 +89,7 @@
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt === form() && event.detail.successful) afterSuccess();
+    if (event.detail.elt === form() && event.detail.xhr.status === 200) afterSuccess();
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!event.detail.elt.contains(form()) && event.detail.elt !== form()) return;

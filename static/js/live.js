@@ -3,6 +3,7 @@
   "use strict";
 
   const REFRESH_MS = 700;
+  const LOG_MS = 5000;
   const ANNOUNCE_MS = 1500;
   const HIDDEN_MS = 30000;
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
@@ -12,7 +13,7 @@
   const announcer = document.getElementById("announcer");
   let source = null;
   let refreshing = 0;
-  let refreshedAt = 0;
+  let refreshedAt = Date.now();
   let hiding = 0;
   let ended = [];
 
@@ -68,6 +69,7 @@
     const stays = event === "download.progress" || event === "download.snapshot";
     if (element && stays && element.dataset.status === job.status) {
       move(element, job);
+      if (element.querySelector("[data-log]") && Date.now() - refreshedAt > LOG_MS) refresh();
       return;
     }
     refresh();

@@ -56,7 +56,7 @@ def test_lists_and_shows_but_never_edits(site: Client, user: User, name: str) ->
     event = JobEvent.objects.append(job, "completed")
     JobLog.objects.append(job, [(timezone.now(), "info", "a line")])
     Node.objects.pulse("node-1", slots=4)
-    keys = {
+    keys: dict[str, Any] = {
         "job": job.pk,
         "mediafile": MediaFile.objects.get().pk,
         "jobevent": event.pk,

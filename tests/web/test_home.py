@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -178,6 +181,22 @@ def test_begins_with_the_link_of_the_address(page: Client) -> None:
     answer = page.get("/", {"url": 'https://a.example/"><script>'})
     assert "&quot;&gt;&lt;script&gt;" in answer.text
     assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "links"),
+    [
+        ({"url": "https://a.example/"}, "https://a.example/"),
+        ({"text": "Look at this: https://a.example/1", "title": "A walk"}, "https://a.example/1"),
+        ({"text": "no link at all"}, ""),
+    ],
+)
+def test_begins_with_what_a_phone_shares(page: Client, query: dict[str, str], links: str) -> None:
+    manifest = json.loads((Path(settings.BASE_DIR) / "static" / "site.webmanifest").read_text())
+    target = manifest["share_target"]
+    assert (target["action"], target["method"]) == ("/", "GET")
+    assert set(query) <= set(target["params"].values())
+    assert page.get("/", query).context["form"]["urls"].value() == links
 
 
 def test_shows_running_then_waiting_in_their_order_then_paused(page: Client, user: User) -> None:

@@ -1,0 +1,219 @@
+"""Debian's Chromium on the product's own web server, which shares the tests' database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from pytest_django import Settings
+
+from accounts.models import User
+from downloads import storage
+from downloads.models import Job, MediaFile, Node
+from tests.factories import JobFactory, MediaFileFactory
+from tests.product import free_port
+
+# Playwright runs an event loop in the thread of the tests.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+PASSWORD = "correct horse battery staple"
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    url: str
+    data_dir: Path
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory, port = tmp_path_factory.mktemp("web"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with django_db_blocker.unblock():
+        database = f"sqlite:///{connection.settings_dict['NAME']}"
+    environment = os.environ | {
+        "DATABASE_URL": database,
+        "DATA_DIR": str(directory),
+        "PUBLIC_BASE_URL": url,
+        "MEDIADL_TESTING": "1",
+        # Or it would not know the sessions that the tests make.
+        "SECRET_KEY": django_settings.SECRET_KEY,
+        "STORAGE_RESERVE_BYTES": "0",
+    }
+    command = [sys.executable, "-m", "uvicorn", "mediadl.asgi:application", "--port", str(port), "--no-access-log"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for_answer(f"{url}/api/v1/health/live", process)
+        yield Server(url=url, data_dir=directory)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for_answer(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the web server did not answer")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+# --- Who is there -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def media_root(server: Server, settings: Settings) -> None:
+    """Files that a test publishes are where the server looks for them."""
+    settings.DATA_DIR, settings.PUBLIC_BASE_URL = server.data_dir, server.url
+    settings.FILES_ROOT, settings.WORK_ROOT = server.data_dir / "files", server.data_dir / "work"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    storage.ensure_roots()
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    Node.objects.pulse("node-1", slots=4)
+    return User.objects.create_superuser("ada", password=PASSWORD)
+
+
+@pytest.fixture
+def session(user: User) -> str:
+    """The cookie of a person who is signed in."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client.cookies[django_settings.SESSION_COOKIE_NAME].value
+
+
+# --- What they look at ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class Tab:
+    """A page in the browser, and whatever it complained of."""
+
+    server: Server
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.server.url + path)
+        return self.page
+
+    def listen(self) -> None:
+        self.page.add_init_script(WATCH)
+        self.page.on("console", lambda message: self._hear(message))  # noqa: PLW0108 - it marks what it is given
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.on("request", lambda request: self._see(request.url))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Chromium calls every refusal an error; a form that is sent back with 422 is none.
+        if message.type in {"error", "warning"} and "status of 422" not in message.text:
+            self.complaints.append(message.text)
+
+    def _see(self, url: str) -> None:
+        if not url.startswith((self.server.url, "data:")):
+            self.complaints.append(f"left the site: {url}")
+
+    def violations(self) -> list[str]:
+        found: list[str] = self.page.evaluate("window.violations")
+        return found
+
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def new_tab(chromium: Browser, server: Server, session: str) -> Iterator[OpenTab]:
+    contexts: list[BrowserContext] = []
+
+    def make(*, is_signed_in: bool = True, width: int = 1280, **options: Any) -> Tab:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, reduced_motion="reduce", locale="en-GB", **options
+        )
+        context.set_default_timeout(8_000)
+        contexts.append(context)
+        if is_signed_in:
+            context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+        tab = Tab(server=server, page=context.new_page())
+        tab.listen()
+        return tab
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def tab(new_tab: OpenTab) -> Iterator[Tab]:
+    """Signed in. The test fails when the page complains, breaks the policy or leaves the site."""
+    made = new_tab()
+    yield made
+    assert made.complaints == []
+    assert made.violations() == []
+
+
+@pytest.fixture
+def plain_tab(new_tab: OpenTab) -> Tab:
+    """Signed in, with a browser that runs no script."""
+    return new_tab(java_script_enabled=False)
+
+
+# --- What there is to look at -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(user: User, media_dir: Path) -> Callable[..., Job]:
+    """Makes a job with a real video behind it."""
+
+    def make(**fields: Any) -> Job:
+        job = JobFactory(owner=user, finished=True, **fields)
+        publish(job, media_dir / "clip.mp4", is_main=True)
+        return job
+
+    return make
+
+
+def publish(job: Job, source: Path, **facts: Any) -> MediaFile:
+    content = source.read_bytes()
+    file: MediaFile = MediaFileFactory(job=job, filename=source.name, size_bytes=len(content), **facts)
+    path = storage.path_of(file.storage_key)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return file

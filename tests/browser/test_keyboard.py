@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from downloads.models import Job
+from tests.browser.conftest import OpenTab, Tab
+from tests.factories import JobFactory
+
+FOCUSED = "document.activeElement.textContent.trim() || document.activeElement.getAttribute('aria-label') || ''"
+
+
+def press_until(page: Page, wanted: str, *, limit: int = 60) -> None:
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if wanted in page.evaluate(FOCUSED):
+            return
+    raise AssertionError(f"Tab does not reach {wanted}")
+
+
+def test_the_first_stop_leads_past_the_menu(tab: Tab) -> None:
+    page = tab.open("/library")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_submits_with_enter_and_writes_lines_with_shift(tab: Tab) -> None:
+    page = tab.open("/")
+    page.keyboard.type("https://a.example/1")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("https://a.example/2")
+    expect(page.get_by_role("button", name="Download 2")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".job-card")).to_have_count(2)
+
+
+def test_finds_the_links_in_what_is_pasted_anywhere(tab: Tab) -> None:
+    page = tab.open("/")
+    page.get_by_role("heading", name="Latest").click()
+    page.evaluate(
+        """() => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text", "look: https://a.example/1, (and https://a.example/2).\\nhttps://a.example/1.");
+          document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }"""
+    )
+    field = page.get_by_label("Links, one on each line")
+    expect(field).to_have_value("https://a.example/1\nhttps://a.example/2")
+    expect(field).to_be_focused()
+
+
+def test_chooses_a_quality_with_the_arrows(tab: Tab) -> None:
+    page = tab.open("/")
+    page.get_by_label("Best").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_label("1440p")).to_be_checked()
+
+
+def test_opens_and_closes_the_menu(tab: Tab) -> None:
+    page = tab.open("/")
+    summary = page.locator("details.menu summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Help")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Help")).to_be_hidden()
+    expect(summary).to_be_focused()
+
+
+def test_reaches_everything_of_a_running_job(tab: Tab, user: User) -> None:
+    JobFactory(owner=user, running=True, title="A walk")
+    page = tab.open("/")
+    for wanted in ("A walk", "Pause A walk", "Cancel A walk"):
+        press_until(page, wanted)
+    page.keyboard.press("Enter")
+    expect(page.locator(".row")).to_contain_text("A walk")
+
+
+def test_asks_before_deleting_and_gives_the_focus_back(tab: Tab, finished: Callable[..., Job]) -> None:
+    job = finished(title="A walk")
+    page = tab.open(f"/jobs/{job.pk}")
+    opener = page.locator("#do-delete")
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
+    page.wait_for_url("**/library")
+    assert not Job.objects.exists()
+
+
+def test_chooses_a_range_in_the_library(tab: Tab, user: User) -> None:
+    for number in range(4):
+        JobFactory(owner=user, title=f"clip {number}")
+    page = tab.open("/library")
+    page.get_by_label("Choose clip 3").click()
+    page.get_by_label("Choose clip 1").click(modifiers=["Shift"])
+    expect(page.get_by_text("3 chosen")).to_be_visible()
+    page.get_by_label("All on this page").check()
+    expect(page.get_by_text("4 chosen")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("4 of 4 done: cancel.")).to_be_visible()
+
+
+def test_copies_a_checksum(new_tab: OpenTab, finished: Callable[..., Job]) -> None:
+    tab = new_tab(permissions=["clipboard-read", "clipboard-write"])
+    page = tab.open(f"/jobs/{finished(title='A walk').pk}")
+    page.get_by_role("button", name="Copy the checksum").press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "0" * 64

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts.models import User
+from downloads.models import Job, JobEvent, JobLog, Stage
+from tests.browser.conftest import Tab, publish
+from tests.factories import JobFactory, row
+
+URL = "https://video.example/watch?v=1"
+
+
+def progress(job: Job, percent: float) -> None:
+    job.renew(progress_percent=percent, downloaded_bytes=int(percent * 1e6), total_bytes=100_000_000, speed=5e6, eta=9)
+
+
+def test_shows_a_submitted_link_within_300_milliseconds(tab: Tab) -> None:
+    page = tab.open("/")
+    page.evaluate(
+        """() => {
+          document.addEventListener("submit", () => { window.began = performance.now(); }, { capture: true });
+          new MutationObserver(() => {
+            if (!window.took && document.querySelector(".job-card")) window.took = performance.now() - window.began;
+          }).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    page.get_by_label("Links, one on each line").fill(URL)
+    page.keyboard.press("Enter")
+    expect(page.locator(".job-card")).to_have_count(1)
+    took = page.evaluate("window.took")
+    assert took < 300, f"{took:.0f} ms"
+    expect(page.get_by_label("Links, one on each line")).to_have_value("")
+    expect(page.get_by_label("Links, one on each line")).to_be_focused()
+
+
+def test_follows_a_job_from_the_queue_to_its_file(tab: Tab, user: User, media_dir: Path) -> None:
+    job = Job.submit(owner=user, url=URL, host="video.example", title="A walk")
+    page = tab.open("/")
+    card = page.locator(f'[data-job="{job.pk}"]')
+    expect(card).to_contain_text("Next in line")
+    job.start("node-1/1/1")
+    expect(card).to_contain_text("Looking at the page")
+    job.enter(Stage.DOWNLOADING)
+    expect(card).to_contain_text("Downloading")
+    for percent in (20, 60):
+        progress(job, percent)
+        expect(card).to_contain_text(f"{percent} %")
+        expect(card).to_contain_text(f"{percent}.0 MB of 100 MB")
+        expect(card).to_contain_text("5.0 MB/s")
+        expect(card).to_contain_text("0:09 left")
+    assert card.locator("progress").evaluate("bar => bar.value") == 60
+    publish(job, media_dir / "clip.mp4")
+    job.complete()
+    expect(page.locator(".row").get_by_role("link", name="Save A walk")).to_be_visible()
+    expect(page.locator(".job-card")).to_have_count(0)
+    expect(page.locator("#announcer")).to_have_text("A walk is ready.")
+
+
+def test_moves_nothing_but_the_figures_while_a_job_gets_on(tab: Tab, user: User) -> None:
+    job = JobFactory(owner=user, running=True, stage="downloading", title="A walk")
+    progress(job, 5)
+    page = tab.open("/")
+    card = page.locator(f'[data-job="{job.pk}"]')
+    before = card.bounding_box()
+    progress(job, 55)
+    expect(card).to_contain_text("55 %")
+    assert card.bounding_box() == before
+
+
+def test_shows_the_player_on_the_page_of_a_job_that_ends(tab: Tab, user: User, media_dir: Path) -> None:
+    job = JobFactory(owner=user, running=True, stage="downloading", title="A walk")
+    page = tab.open(f"/jobs/{job.pk}")
+    progress(job, 70)
+    expect(page.locator("#job")).to_contain_text("70 %")
+    publish(job, media_dir / "clip.mp4")
+    job.complete()
+    video = page.locator("video")
+    expect(video).to_be_visible()
+    page.wait_for_function("document.querySelector('video').readyState >= 1")
+    assert video.evaluate("video => video.duration") > 1
+    expect(page.locator(".job-head")).to_contain_text("Completed")
+
+
+def test_does_not_disturb_a_video_that_plays(tab: Tab, finished: Callable[..., Job]) -> None:
+    job = finished(title="A walk")
+    page = tab.open(f"/jobs/{job.pk}")
+    page.wait_for_function("document.querySelector('video').readyState >= 1")
+    page.evaluate("window.before = document.querySelector('video'); window.before.currentTime = 2")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator(".job-head")).to_contain_text("kept until you delete it")
+    assert page.evaluate("document.querySelector('video') === window.before && window.before.currentTime") == 2
+
+
+def test_acts_without_leaving_the_page(tab: Tab, user: User) -> None:
+    job = JobFactory(owner=user, running=True, title="A walk")
+    page = tab.open("/")
+    page.evaluate("window.stayed = true")
+    page.get_by_role("button", name="Cancel A walk").click()
+    expect(page.locator(".job-card")).to_have_count(0)
+    expect(page.locator(".row")).to_contain_text("A walk")
+    expect(page.locator("#toasts")).to_contain_text("Cancelled.")
+    assert row(Job, job.pk).status == "cancelled"
+    assert page.evaluate("window.stayed")
+
+
+def test_keeps_the_place_of_the_keyboard_when_the_list_changes(tab: Tab, user: User) -> None:
+    job = JobFactory(owner=user, running=True, title="A walk")
+    page = tab.open("/")
+    button = page.get_by_role("button", name="Pause A walk")
+    button.focus()
+    other = Job.submit(owner=user, url=URL, host="video.example", title="Another")
+    expect(page.locator(f'[data-job="{other.pk}"]')).to_be_visible()
+    expect(button).to_be_focused()
+    assert row(Job, job.pk).status == "running"
+
+
+def test_tells_of_a_failure_with_its_reason(tab: Tab, user: User) -> None:
+    job = JobFactory(owner=user, running=True, title="A walk")
+    page = tab.open("/")
+    expect(page.locator(".job-card")).to_be_visible()
+    Job.objects.filter(pk=job.pk).update(
+        status="failed", lease=None, lease_expires_at=None, finished_at=job.started_at, error_code="private"
+    )
+    JobEvent.objects.append(row(Job, job.pk), "failed")
+    expect(page.locator(".row")).to_contain_text("The media is private")
+    expect(page.locator("#announcer")).to_have_text("A walk has failed.")
+
+
+def test_filters_the_log_in_place(tab: Tab, user: User) -> None:
+    job = JobFactory(owner=user, attempt=1)
+    page = tab.open(f"/jobs/{job.pk}")
+    page.locator("#log").get_by_role("link", name="Warning").click()
+    expect(page.locator("#log [aria-current]")).to_have_text("Warning")
+    assert page.url.endswith(str(job.pk))
+    JobLog.objects.append(job, [(timezone.now(), "warning", "Falling back"), (timezone.now(), "info", "Extracting")])
+    job.pause()
+    expect(page.locator("#log")).to_contain_text("Falling back")
+    expect(page.locator("#log [aria-current]")).to_have_text("Warning")
+
+
+def test_searches_while_one_types(tab: Tab, user: User) -> None:
+    JobFactory(owner=user, title="Rain on a roof")
+    JobFactory(owner=user, title="Other")
+    page = tab.open("/library")
+    page.get_by_role("searchbox").press_sequentially("rain")
+    expect(page.locator(".row")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"/library\?q=rain$"))
+
+
+def test_leads_to_the_sign_in_page_when_the_session_has_ended(tab: Tab, user: User) -> None:
+    page = tab.open("/")
+    page.context.clear_cookies()
+    Job.submit(owner=user, url=URL, host="video.example", title="A walk")
+    page.wait_for_url("**/accounts/sign-in/?next=/", timeout=10_000)
+
+
+def test_changes_the_theme_at_once_and_for_good(tab: Tab) -> None:
+    page = tab.open("/")
+    with page.expect_response("**/theme"):
+        page.get_by_role("button", name="Dark").click()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_settles_without_a_shift(tab: Tab, user: User, finished: Callable[..., Job], width: int) -> None:
+    JobFactory(owner=user, running=True, stage="downloading", progress_percent=10)
+    finished(title="A walk")
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    page = tab.open("/")
+    time.sleep(0.5)
+    shift = page.evaluate(
+        """() => new Promise((resolve) => {
+          let sum = 0;
+          new PerformanceObserver((list) => { for (const entry of list.getEntries()) sum += entry.value; })
+            .observe({ type: "layout-shift", buffered: true });
+          setTimeout(() => resolve(sum), 200);
+        })"""
+    )
+    assert shift < 0.02
