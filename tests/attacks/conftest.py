@@ -10,12 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.attacks.enclave import ROOT
 from tests.attacks.forays import Enclave
 from tests.origin import media_directory
+from tests.product import Product
 
 collect_ignore_glob = [] if os.environ.get("ATTACKS") else ["test_long_*.py"]
+CHROMIUM = "/usr/bin/chromium"
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +51,39 @@ def enclave() -> Iterator[Enclave]:
         process.stdout.close()
         process.wait(10)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One for the tests that leave it running."""
+    with Product(tmp_path_factory.mktemp("attacked"), LOG_FORMAT="json") as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def operator(chromium: Browser, product: Product) -> Iterator[BrowserContext]:
+    """A browser in which the first operator has signed in, by the link of the first start."""
+    with chromium.new_context(locale="en-GB", base_url=f"http://127.0.0.1:{product.port}") as context:
+        context.set_default_timeout(10_000)
+        context.add_init_script(WATCH)
+        page = context.new_page()
+        page.goto(product.sign_in_link())
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_url("**/")
+        page.close()
+        yield context
+
+
+@pytest.fixture
+def page(operator: BrowserContext) -> Iterator[Page]:
+    page = operator.new_page()
+    yield page
+    page.close()
