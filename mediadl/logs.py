@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
+
+# Django names the path of every request that it refuses: a file's ends in a title, a sign-in link's is a secret.
+_PERSONAL_PATH = re.compile(r"(/files/[0-9a-f-]{36}/|/sign-in/link/)\S+")
 
 
 def logging_config(level: str, format_name: str) -> dict[str, Any]:
@@ -13,6 +17,7 @@ def logging_config(level: str, format_name: str) -> dict[str, Any]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_personal_paths,
     ]
     structlog.configure(
         processors=[
@@ -53,3 +58,10 @@ def logging_config(level: str, format_name: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
         },
     }
+
+
+def _without_personal_paths(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["event"] = _PERSONAL_PATH.sub(r"\1...", str(event["event"]))
+    return event
