@@ -16,7 +16,7 @@ MAX_WORDS = 200
 MAX_CHAPTERS = 500
 _MAX_NUMBER = 2**53  # what every JSON reader keeps exactly
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _WEB_URL = re.compile(r"(?i)https?://[^\s\x00-\x1f]+")
 _DATE = re.compile(r"\d{8}")
 
