@@ -9,6 +9,8 @@ MAX_CHARACTERS = 2000
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@")
 _QUERY = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)[?#][^\s\"'<>]*")
+# yt-dlp makes ids of the ends of addresses, and says them with each line.
+_BARE_QUERY = re.compile(r"[?#][\w.\[\]%+-]+=[^\s\"'<>]*")
 _DATA_URL = re.compile(r"(?i)\bdata:[a-z0-9./+-]*[;,][^\s\"'<>]*")
 _SECRET_HEADER = re.compile(r"(?i)\b((?:set-)?cookie|(?:proxy-)?authorization)\s*[:=]\s*[^\r\n]*")
 _HOME = re.compile(r"(?<![\w/])/(?:home/[^/\s]+|root|Users/[^/\s]+)(?=/|\b)")
@@ -21,6 +23,7 @@ def redact(text: str, work_directory: str = "") -> str:
     clean = _DATA_URL.sub("data:…", clean)
     clean = _USER_INFO.sub(r"\1", clean)
     clean = _QUERY.sub(r"\1?…", clean)
+    clean = _BARE_QUERY.sub("?…", clean)
     if work_directory:
         clean = clean.replace(f"{work_directory.rstrip('/')}/", "").replace(work_directory, ".")
     clean = _HOME.sub("~", clean).encode("utf-8", "replace").decode()
