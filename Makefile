@@ -4,8 +4,11 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := MEDIADL_TESTING=1 $(BIN)/python -m pytest
+FAULTS_DATABASES ?= sqlite,postgres
+# The long runs are in files that pytest does not collect by itself.
+FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
 
-.PHONY: help run test test-sqlite test-postgres faults attacks bench lint types format coverage schema requirements clean
+.PHONY: help run test test-sqlite test-postgres faults faults-sqlite faults-postgres attacks bench lint types format coverage schema requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +28,15 @@ test-postgres: .venv/.dev
 
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)
+
+faults: .venv/.dev ## every fault, the long runs too, on FAULTS_DATABASES (sqlite,postgres)
+	@for database in $$(echo $(FAULTS_DATABASES) | tr , ' '); do $(MAKE) --no-print-directory faults-$$database || exit 1; done
+
+faults-sqlite: .venv/.dev
+	$(FAULTS) $(PYTEST_ARGS)
+
+faults-postgres: .venv/.dev
+	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(FAULTS) $(PYTEST_ARGS)
 
 bench: .venv/.dev ## the timings of docs/performance.md, each beside a baseline
 	$(BIN)/python -m bench

@@ -42,7 +42,7 @@ MAX_LOSSES = 10
 MAX_SNOOZES = 40
 MAX_SNOOZE = timedelta(hours=1)
 
-# An origin or a disk that asks for patience is not a failed attempt.
+# A disk or an origin that asks for patience, also by a Retry-After, is not a failed attempt.
 SNOOZING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
 
 
@@ -245,7 +245,7 @@ class Job(models.Model):
 
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
-        if error.code in SNOOZING:
+        if error.code in SNOOZING or error.retry_after:
             self._try_again(error, "snoozes", MAX_SNOOZES, _patience(error, self.snoozes))
         elif ERRORS[error.code].is_retryable:
             self._try_again(error, "failures", MAX_FAILURES, retry_delay(self.failures + 1))

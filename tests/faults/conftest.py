@@ -17,7 +17,7 @@ from tests.product import Product
 
 IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 # What one kind of database can suffer, the other cannot.
-collect_ignore = ["test_sqlite.py" if IS_POSTGRES else "test_postgres.py"]
+collect_ignore = ["full_sqlite.py"] if IS_POSTGRES else ["test_postgres.py", "full_postgres.py"]
 
 MakeOracle = Callable[..., Oracle]
 

@@ -46,6 +46,12 @@ EDGES = {
     ("completed", "evicted"): "completed",
 }
 
+AMCHECK = """
+SELECT bt_index_check(i.indexrelid, true) FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+WHERE a.amname = 'btree' AND i.indrelid::regclass::text LIKE 'downloads_%'
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
@@ -68,7 +74,7 @@ class FileRow:
 class Record:
     def __init__(self, product: Product) -> None:
         self._url = product.environment.get("DATABASE_URL", "")
-        self._data = product.data_dir
+        self._file = Path(self._url.removeprefix("sqlite:///") or product.data_dir / "mediadl.sqlite3")
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(self._connect()) as connection:
@@ -82,9 +88,9 @@ class Record:
         return int(changed)
 
     def _connect(self) -> Any:
-        if self._url:
+        if self._url.startswith("postgres"):
             return psycopg.connect(self._url, connect_timeout=5)
-        return sqlite3.connect(self._data / "mediadl.sqlite3", timeout=20)
+        return sqlite3.connect(self._file, timeout=20)
 
     def jobs(self) -> dict[str, JobRow]:
         rows = self.rows("SELECT id, status, attempt, error_code, lease FROM downloads_job")
@@ -119,9 +125,21 @@ class Record:
         return all(job.status in FINAL for job in self.jobs().values())
 
     def integrity(self) -> list[str]:
-        if self._url:
-            return []
+        """What the database itself finds wrong with its pages and indexes."""
+        if self._url.startswith("postgres"):
+            return self._amcheck()
         return [text for (text,) in self.rows("PRAGMA integrity_check") if text != "ok"]
+
+    def _amcheck(self) -> list[str]:
+        """Each index of our tables against its heap; nothing where the server lacks the extension."""
+        if not self.rows("SELECT 1 FROM pg_available_extensions WHERE name = 'amcheck'"):
+            return []
+        self.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
+        try:
+            self.rows(AMCHECK)
+        except psycopg.Error as failure:
+            return [str(failure)]
+        return []
 
 
 class Oracle:

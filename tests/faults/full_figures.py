@@ -1,0 +1,180 @@
+"""The bounds of docs/promises.md, measured: each test prints its figure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.conftest import Bench
+from tests.faults.kills import ROLES, is_attempt
+from tests.faults.oracles import Oracle
+from tests.product import Product, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+
+
+def say(promise: str, figure: object) -> None:
+    print(f"\n{promise}: {figure}")
+
+
+def downloading(oracle: Oracle, path: str, **options: Any) -> str:
+    job_id = oracle.submit(path, **options)
+    wait_until(lambda: oracle.product.job(job_id)["downloaded_bytes"] > 0, 30, every=0.1)
+    return job_id
+
+
+def attempts(product: Product) -> list[int]:
+    return [pid for pid in product.pids() if is_attempt(product, pid)]
+
+
+def pids(product: Product, role: str) -> list[int]:
+    return [pid for pid, command in product.pids().items() if ROLES[role](product, pid, command)]
+
+
+def test_a_dead_worker_takes_its_download_along_and_nothing_is_shown_running(make_oracle: Bench) -> None:
+    """P3 and P4: every slot of the node is killed at once."""
+    oracle = make_oracle()
+    for number in range(4):
+        downloading(oracle, f"/slow/10000/item/{number}.mp4")
+    assert len(attempts(oracle.product)) >= 8
+    began = time.monotonic()
+    for pid in pids(oracle.product, "slot"):
+        os.kill(pid, signal.SIGKILL)
+    old = set(attempts(oracle.product))
+    wait_until(lambda: not old & set(attempts(oracle.product)), 5, every=0.01)
+    gone = time.monotonic() - began
+    wait_until(lambda: all("lost" in kinds(history) for history in oracle.record.histories().values()), 60)
+    shown = time.monotonic() - began
+    say("P4, its processes are gone after", f"{gone:.2f} s")
+    say("P3, shown as queued after", f"{shown:.2f} s")
+
+    assert gone < 2
+    assert shown < 60
+
+
+def kinds(history: list[tuple[str, int, str]]) -> list[str]:
+    return [kind for kind, _, _ in history]
+
+
+@pytest.mark.parametrize("patience", [0, 1, 5, None])
+def test_a_stop_hands_jobs_back_however_soon_it_is_followed_by_a_kill(
+    make_oracle: Bench, patience: float | None
+) -> None:
+    """P5: SIGTERM, and SIGKILL after so many seconds."""
+    oracle = make_oracle()
+    for number in range(4):
+        downloading(oracle, f"/slow/30000/item/{number}.mp4")
+    process = oracle.product.process
+    assert process is not None
+    began = time.monotonic()
+    process.terminate()
+    with contextlib.suppress(Exception):
+        process.wait(timeout=60 if patience is None else max(patience, 0.001))
+    took = time.monotonic() - began
+    oracle.product.kill_tree()
+    statuses = oracle.record.counts()
+    say(f"P5, SIGKILL after {patience} s", f"ended after {took:.1f} s, {dict(statuses)}")
+    if patience is None:
+        assert took < 10
+        assert statuses == {"queued": 4}
+    oracle.product.start()
+
+    assert oracle.final_verdict(seconds=120) == []
+    charged = oracle.record.rows("SELECT sum(failures), sum(crashes) FROM downloads_job")
+    assert charged == [(0, 0)]
+
+
+def test_cancelling_is_quick_and_takes_the_bytes_along(make_oracle: Bench) -> None:
+    """P11, ten times."""
+    oracle = make_oracle()
+    ended: list[float] = []
+    cleared: list[float] = []
+    for number in range(10):
+        job_id = downloading(oracle, f"/slow/10000/item/{number}.mp4")
+        began = time.monotonic()
+        oracle.product.api.delete(f"/download/{job_id}")
+        wait_until(lambda: not attempts(oracle.product), 5, every=0.01)
+        ended.append(time.monotonic() - began)
+        wait_until(lambda: not any((oracle.product.data_dir / "work").iterdir()), 60, every=0.02)
+        cleared.append(time.monotonic() - began)
+    say("P11, children gone and bytes gone after at most", f"{max(ended):.2f} s, {max(cleared):.2f} s")
+
+    assert max(ended) < 1
+    assert max(cleared) < 60
+
+
+def test_files_go_at_their_expiry_and_not_before(make_oracle: Bench) -> None:
+    """P12."""
+    oracle = make_oracle()
+    jobs = [oracle.submit(f"/item/{number}.mp4", retention_hours=(10 + number) / 3600) for number in range(8)]
+    expiry = {}
+    for job_id in jobs:
+        done = oracle.product.wait_for(job_id)
+        expiry[job_id] = datetime.fromisoformat(done["deletion_time"])
+    late: dict[str, timedelta] = {}
+
+    def all_gone() -> bool:
+        for job_id in set(jobs) - late.keys():
+            if not (oracle.product.data_dir / "files" / job_id).exists():
+                late[job_id] = datetime.now(UTC) - expiry[job_id]
+        return len(late) == len(jobs)
+
+    wait_until(all_gone, 120, every=0.05)
+    say("P12, bytes gone after their expiry", f"{min(late.values())} to {max(late.values())}")
+    assert min(late.values()) >= timedelta(0)
+    assert max(late.values()) < timedelta(seconds=60)
+
+
+def test_an_interrupted_download_goes_on_where_it_was(make_oracle: Bench) -> None:
+    """P17: everything is killed half way through a file of 8 MB."""
+    oracle = make_oracle()
+    path, size = "/slow/1000000/big/8000000.mp4", 8_000_000
+    job_id = oracle.submit(path)
+    wait_until(lambda: oracle.product.job(job_id)["downloaded_bytes"] > size // 2, 30)
+    oracle.product.kill_tree()
+    oracle.product.start()
+
+    assert oracle.final_verdict(seconds=90) == []
+    again = oracle.origin.bytes_sent(path) - size
+    say("P17, bytes fetched again", f"{again} of {size} ({100 * again / size:.1f} %)")
+    assert again <= size * 0.1
+
+
+def test_a_long_queue_costs_the_web_process_no_memory(make_oracle: Bench) -> None:
+    """P15."""
+    oracle = make_oracle(MAX_QUEUED_PER_OWNER="20000", WEB_WORKERS="1")
+    [web] = pids(oracle.product, "web")
+    body = {"url": oracle.origin.url("/item/1.mp4"), "start_after": "2100-01-01T00:00:00Z"}
+    for _ in range(200):
+        oracle.product.api.post("/download", json=body)
+    before = resident_bytes(web)
+    for _ in range(int(os.environ.get("FAULTS_QUEUED", "10000"))):
+        assert oracle.product.api.post("/download", json=body).status_code == 201
+    for _ in range(50):
+        oracle.product.api.get("/download")
+    grown = resident_bytes(web) - before
+    say("P15, growth of the web process", f"{grown / 1e6:.1f} MB")
+    assert grown < 50_000_000
+
+
+def resident_bytes(pid: int) -> int:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024
+
+
+def test_a_stream_without_end_is_ended_by_its_time(make_oracle: Bench) -> None:
+    oracle = make_oracle()
+    job_id = oracle.submit("/endless.m3u8", timeout_sec=60)
+    began = time.monotonic()
+    job = wait_until(lambda: (now := oracle.product.job(job_id))["error_code"] and now, 90, every=0.5)
+    say("a stream without end, of 60 s", f"ended after {time.monotonic() - began:.0f} s with {job['error_code']}")
+
+    assert job["error_code"] == "timeout"
+    oracle.product.api.delete(f"/download/{job_id}")

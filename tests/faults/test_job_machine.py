@@ -1,0 +1,141 @@
+"""The job's verbs in any order, by people, by attempts and by attempts that lost their lease long ago."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+
+from downloads import claims
+from downloads.engine.errors import ErrorCode, JobError
+from downloads.models import Job, JobEvent, LeaseLostError, Stage, TransitionError
+from tests.factories import UserFactory
+from tests.faults.oracles import illegal_steps
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db]
+
+ASKED = {
+    "cancel": {"queued": "cancelled", "running": "cancelled", "paused": "cancelled"},
+    "pause": {"queued": "paused", "running": "paused"},
+    "resume": {"paused": "queued"},
+    "retry": {"failed": "queued", "cancelled": "queued"},
+    "keep": {"completed": "completed"},
+}
+ENDINGS: dict[str, Callable[[Job], Any]] = {
+    "renew": lambda job: job.renew(downloaded_bytes=1),
+    "enter": lambda job: job.enter(Stage.DOWNLOADING),
+    "complete": lambda job: job.complete(),
+    "fail for good": lambda job: job.fail(JobError(ErrorCode.NOT_FOUND)),
+    "fail for now": lambda job: job.fail(JobError(ErrorCode.NETWORK_ERROR)),
+    "snooze": lambda job: job.fail(JobError(ErrorCode.RATE_LIMITED, retry_after=5)),
+    "crash": lambda job: job.crash("gone"),
+    "hand back": lambda job: job.hand_back(),
+    "lose": lambda job: job.lose(),
+}
+LIMITS = {"failures": 5, "crashes": 3, "losses": 10, "snoozes": 40}
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the machine knows of a job without reading it: its status, and the lease of the attempt that holds it."""
+
+    statuses: set[str] = field(default_factory=lambda: {"queued"})
+    lease: uuid.UUID | None = None
+
+
+class JobMachine(RuleBasedStateMachine):
+    attempts: Bundle[Job] = Bundle("attempts")
+    jobs: Bundle[uuid.UUID] = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner = UserFactory()
+        self.expected: dict[uuid.UUID, Expected] = {}
+
+    def teardown(self) -> None:
+        Job.objects.all().delete()
+
+    @rule(target=jobs)
+    def submit(self) -> uuid.UUID:
+        job = Job.submit(owner=self.owner, url="http://media.example/clip.mp4", host="media.example")
+        self.expected[job.pk] = Expected()
+        return job.pk
+
+    @rule(job=jobs)
+    def time_passes(self, job: uuid.UUID) -> None:
+        Job.objects.filter(pk=job).update(eligible_at="2020-01-01T00:00:00Z")
+
+    @rule(target=attempts)
+    def claim(self) -> Job:
+        """An attempt nobody holds when nothing is eligible: all that it does must be refused."""
+        job = claims.claim("node/1/1")
+        if job is None:
+            return Job(pk=uuid.uuid4(), owner=self.owner, lease=uuid.uuid4(), status="running", attempt=1)
+        self.expected[job.pk] = Expected({"running"}, job.lease)
+        return job
+
+    @rule(job=jobs, verb=st.sampled_from(sorted(ASKED)))
+    def ask(self, job: uuid.UUID, verb: str) -> None:
+        row = Job.objects.get(pk=job)
+        after = ASKED[verb].get(row.status)
+        if after is None:
+            with pytest.raises(TransitionError):
+                getattr(row, verb)()
+        else:
+            getattr(row, verb)()
+            self.expected[job] = Expected({after})
+
+    @rule(attempt=attempts, ending=st.sampled_from(sorted(ENDINGS)))
+    def act(self, attempt: Job, ending: str) -> None:
+        self._act(attempt, ending)
+
+    @rule(attempt=consumes(attempts), ending=st.sampled_from(sorted(ENDINGS)))
+    def act_and_die(self, attempt: Job, ending: str) -> None:
+        self._act(attempt, ending)
+
+    def _act(self, attempt: Job, ending: str) -> None:
+        lease = attempt.lease
+        expected = self.expected.get(attempt.pk, Expected(set()))
+        if lease is None or lease != expected.lease:
+            with pytest.raises(LeaseLostError):
+                ENDINGS[ending](attempt)
+            return
+        ENDINGS[ending](attempt)
+        if ending not in {"renew", "enter"}:
+            ended = {"complete": {"completed"}, "fail for good": {"failed"}, "hand back": {"queued"}}
+            self.expected[attempt.pk] = Expected(ended.get(ending, {"queued", "failed"}))
+
+    @invariant()
+    def rows_are_as_expected(self) -> None:
+        rows = {job.pk: job for job in Job.objects.all()}
+        assert rows.keys() == self.expected.keys()
+        for key, job in rows.items():
+            assert job.status in self.expected[key].statuses
+            assert job.lease == self.expected[key].lease
+            assert (job.lease is not None) == (job.status == "running")
+            assert all(getattr(job, counter) < limit for counter, limit in LIMITS.items())
+
+    @invariant()
+    def histories_are_legal(self) -> None:
+        for key in self.expected:
+            events = JobEvent.objects.filter(job=key).values_list("kind", "attempt", "data__status")
+            assert list(illegal_steps(events.order_by("id"))) == []
+
+
+def test_no_order_of_verbs_breaks_a_job() -> None:
+    run_state_machine_as_test(
+        JobMachine,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
