@@ -17,6 +17,7 @@ from yt_dlp.networking.exceptions import (
     CertificateVerifyError,
     HTTPError,
     NoSupportingHandlers,
+    RequestError,
     TransportError,
     UnsupportedRequest,
 )
@@ -188,6 +189,8 @@ def _class_code(cause: BaseException) -> ErrorCode | None:  # noqa: C901, PLR091
             return ErrorCode.ORIGIN_UNAVAILABLE
         case TransportError() | ContentTooShortError():
             return ErrorCode.NETWORK_ERROR
+        case RequestError():  # none of its kinds above: the address that a page or a redirect names is none
+            return ErrorCode.UNSUPPORTED_URL
         case PostProcessingError():
             return _by_words([cause]) or ErrorCode.POSTPROCESSING_FAILED
         case OSError():

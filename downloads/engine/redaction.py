@@ -10,7 +10,7 @@ _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9
 _USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@")
 _QUERY = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)[?#][^\s\"'<>]*")
 # yt-dlp makes ids of the ends of addresses, and says them with each line.
-_BARE_QUERY = re.compile(r"[?#][\w.\[\]%+-]+=[^\s\"'<>]*")
+_BARE_QUERY = re.compile(r"[?#][\w.\[\]%+-]+=[^\s\"'<>]*?(?=:?(?:[\s\"'<>]|$))")
 _DATA_URL = re.compile(r"(?i)\bdata:[a-z0-9./+-]*[;,][^\s\"'<>]*")
 _SECRET_HEADER = re.compile(r"(?i)\b((?:set-)?cookie|(?:proxy-)?authorization)\s*[:=]\s*[^\r\n]*")
 _HOME = re.compile(r"(?<![\w/])/(?:home/[^/\s]+|root|Users/[^/\s]+)(?=/|\b)")
