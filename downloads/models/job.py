@@ -245,7 +245,7 @@ class Job(models.Model):
 
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
-        if error.code in SNOOZING or error.retry_after:
+        if error.code in SNOOZING or (error.retry_after and ERRORS[error.code].is_retryable):
             self._try_again(error, "snoozes", MAX_SNOOZES, _patience(error, self.snoozes))
         elif ERRORS[error.code].is_retryable:
             self._try_again(error, "failures", MAX_FAILURES, retry_delay(self.failures + 1))
