@@ -109,6 +109,7 @@ class Enclave:
         results = self.run(forays)
         assert self.hits()[before:] == []
         assert told([result for result in results if result.is_done and not result.may_be_done]) == {}
+        assert told([result for result in results if result.code == "internal_error"]) == {}
         assert {result.sandbox for result in results} == {"full"}
 
     def run(self, forays: Iterable[Foray], guard: str | None = STRICT) -> list[Result]:
