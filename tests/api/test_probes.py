@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from django_q.models import OrmQ
+from jsonschema_rs import Draft202012Validator
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import Scope, User
@@ -226,6 +230,29 @@ def test_an_answer_that_is_there_costs_few_queries(
     api.get("/formats", {"url": URL})
     with django_assert_max_num_queries(6):
         assert api.get("/formats", {"url": URL}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/formats", "Formats"),
+        ("/metadata", "PageMetadata"),
+        ("/playlist/preview", "PlaylistPreview"),
+        ("/channel/info", "ChannelInfo"),
+    ],
+)
+def test_answers_as_the_description_says(api: Api, user: User, path: str, shape: str) -> None:
+    document = json.loads((Path(django_settings.BASE_DIR) / "docs" / "openapi.json").read_text())
+
+    def validate(name: str, value: Any) -> None:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        Draft202012Validator(schema).validate(value)
+
+    kind, result = (ProbeKind.LIST, listed(entry(1), entry(2))) if path in LISTS else (ProbeKind.MEDIA, MEDIA)
+    validate("PageProbe", api.get(path, {"url": URL}).json())
+    probe = found(user, result, kind)
+    validate(shape, api.get(path, {"url": URL}).json())
+    validate("PageProbe", api.get(f"/probe/{probe.pk}").json())
 
 
 # --- Formats and metadata ---------------------------------------------------------------------------------------
