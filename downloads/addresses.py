@@ -15,7 +15,7 @@ from downloads.engine.hostnames import HostError, normal_host
 MAX_URL_LENGTH = 2048
 MAX_PORT = 65_535
 # What the API's description can say of it in one expression; `parse` says the rest.
-PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s\\\x00-\x20\x7f]+([/?#][^\s\\\x00-\x20\x7f]*)?$"
+PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s\\\x00-\x20\x7f-\xa0]+([/?#][^\s\\\x00-\x20\x7f-\xa0]*)?$"
 
 _SHAPE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")

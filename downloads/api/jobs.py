@@ -15,7 +15,6 @@ from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -34,6 +33,8 @@ from downloads.submission import submit
 
 WAITED = "mediadl.waited"
 ETAG_DOTS = 3
+# The last three say the place in the queue.
+ETAG_FIELDS = ("version", "status", "stage", "owner", "priority", "eligible_at")
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 0.5
 
@@ -82,15 +83,23 @@ class DownloadViewSet(GenericViewSet[Job]):
     @extend_schema(**describe.RETRIEVE)
     def retrieve(self, request: Request, request_id: uuid.UUID) -> Response | HttpResponse:
         seconds = WaitQuery.read(request)["wait"]
+        if not seconds and "If-None-Match" not in request.headers:
+            return _answer(self.job(request_id))
         last_event = events.last_event_id(request_id) if seconds else 0
-        job = self.job(request_id)
-        if seconds and not request.META.get(WAITED) and not _has_news(job, request):
+        glance = self.glance(request_id)
+        if seconds and not request.META.get(WAITED) and not _has_news(glance, request):
             if WAITED in request.META:
-                return _wait_without_a_thread(job, seconds, last_event)
-            job = self._wait(job, seconds)
-        return _answer(job, request)
+                return _wait_without_a_thread(glance, seconds, last_event)
+            self._wait(glance, seconds)
+            glance = self.glance(request_id)
+        return _unchanged(glance, request) or _answer(self.job(request_id))
 
-    def _wait(self, job: Job, seconds: int) -> Job:
+    def glance(self, request_id: uuid.UUID) -> Job:
+        """As much of the job as its ETag is made of: most who ask know the rest."""
+        job: Job = get_object_or_404(self.get_queryset().only(*ETAG_FIELDS), pk=request_id)
+        return job
+
+    def _wait(self, job: Job, seconds: int) -> None:
         """Where no layer over us does it: asks for the row again and again, outside any transaction."""
         deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
         while (left := deadline - time.monotonic()) > 0:
@@ -99,7 +108,6 @@ class DownloadViewSet(GenericViewSet[Job]):
             state = Job.objects.filter(pk=job.pk).values_list("status", "stage").first()
             if state != (job.status, job.stage):
                 break
-        return self.job(job.pk)
 
     @extend_schema(**describe.LOGS)
     @action(detail=True, methods=["get"])
@@ -155,22 +163,25 @@ class DownloadViewSet(GenericViewSet[Job]):
         if job.status == Status.COMPLETED and not MediaFile.objects.filter(job=job).stored().exists():
             raise Problem(410, "file_expired", "The files of this job have been deleted already.")
         job.keep(None if hours is None else timedelta(hours=hours))
-        return _answer(job, request)
+        return _answer(job)
 
     def _steer(self, request: Request, request_id: uuid.UUID, verb: Callable[[Job], None]) -> Response:
         NothingSerializer(data=request.data).is_valid(raise_exception=True)
         job = self.job(request_id)
         verb(job)
-        return _answer(job, request)
+        return _answer(job)
 
 
-def _answer(job: Job, request: Request) -> Response:
+def _answer(job: Job) -> Response:
     position = _queue_position(job)
-    etag = _etag(job, position)
-    if request.method in SAFE_METHODS and etag in _given_etags(request):
-        return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
     files = list(MediaFile.objects.filter(job=job))
-    return Response(represent(job, files=files, queue_position=position), headers={"ETag": etag})
+    return Response(represent(job, files=files, queue_position=position), headers={"ETag": _etag(job, position)})
+
+
+def _unchanged(job: Job, request: Request) -> Response | None:
+    given = _given_etags(request)
+    etag = _etag(job, _queue_position(job)) if given else ""
+    return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag}) if etag in given else None
 
 
 def _queue_position(job: Job) -> int | None:

@@ -25,9 +25,13 @@ LONGEST_WAIT_SECONDS = 30
 MAX_CURSOR_LENGTH = 8192
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_LARGEST = 10**18 - 1
 
 
 class QueryIntegerField(StrictIntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": -_LARGEST, "max_value": _LARGEST} | options)
+
     def to_internal_value(self, data: Any) -> int:
         if not _WHOLE_NUMBER.fullmatch(data):
             self.fail("invalid")
