@@ -84,7 +84,12 @@ class Result:
 
     @property
     def code(self) -> str:
-        return next((event.data["code"] for event in self.events if event.name == "error"), "")
+        return self.error.partition(":")[0]
+
+    @property
+    def error(self) -> str:
+        said = (event.data for event in self.events if event.name == "error")
+        return next((f"{data['code']}: {data['message']}" for data in said), "")
 
     @property
     def sandbox(self) -> str:
@@ -139,7 +144,7 @@ class Enclave:
 
 
 def told(results: list[Result]) -> dict[str, str]:
-    return {f"{result.foray.vector} {result.foray.address!r}": result.code for result in results}
+    return {f"{result.foray.vector} {result.foray.address!r}": result.error for result in results}
 
 
 def _events(spec: JobSpec, server: Path) -> list[Event]:
