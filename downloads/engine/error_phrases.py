@@ -111,4 +111,6 @@ PHRASES: dict[ErrorCode, tuple[str, ...]] = {
         "giving up after",
     ),
     ErrorCode.POSTPROCESSING_FAILED: ("invalid data found", "ffmpeg exited", "conversion failed"),
+    # What a page or manifest says is nonsense, which Python finds where yt-dlp does not look.
+    ErrorCode.EXTRACTOR_ERROR: ("incorrect aes key length", "'idna' codec failed"),
 }
