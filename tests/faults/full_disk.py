@@ -81,7 +81,7 @@ def test_a_disk_that_turns_read_only_stops_jobs_and_not_the_service(
 ) -> None:
     point = disk(64 * MEBIBYTE)
     oracle = started(make_oracle, point, tmp_path)
-    job = oracle.submit("/slow/40000/item/1.mp4")
+    job = oracle.submit("/slow/60000/big/2000000.mp4")
     wait_until(lambda: oracle.product.job(job)["downloaded_bytes"] > 0, 30)
     # Writers that hold files open would make the kernel refuse: this is what an ailing disk does, forced.
     assert oracle.product.api.post(f"/download/{job}/pause").status_code == 200

@@ -8,7 +8,6 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,10 +23,15 @@ def say(promise: str, figure: object) -> None:
     print(f"\n{promise}: {figure}")
 
 
-def downloading(oracle: Oracle, path: str, **options: Any) -> str:
-    job_id = oracle.submit(path, **options)
-    wait_until(lambda: oracle.product.job(job_id)["downloaded_bytes"] > 0, 30, every=0.1)
-    return job_id
+def downloading(oracle: Oracle, *paths: str) -> list[str]:
+    """Jobs that have all got bytes, and are far from having them all."""
+    jobs = [oracle.submit(path) for path in paths]
+    wait_until(lambda: all(oracle.product.job(job)["downloaded_bytes"] > 0 for job in jobs), 60, every=0.1)
+    return jobs
+
+
+def four(bytes_per_second: int) -> list[str]:
+    return [f"/slow/{bytes_per_second}/big/{2_000_000 + number}.mp4" for number in range(4)]
 
 
 def attempts(product: Product) -> list[int]:
@@ -41,9 +45,8 @@ def pids(product: Product, role: str) -> list[int]:
 def test_a_dead_worker_takes_its_download_along_and_nothing_is_shown_running(make_oracle: Bench) -> None:
     """P3 and P4: every slot of the node is killed at once."""
     oracle = make_oracle()
-    for number in range(4):
-        downloading(oracle, f"/slow/10000/item/{number}.mp4")
-    assert len(attempts(oracle.product)) >= 8
+    downloading(oracle, *four(20_000))
+    assert len(attempts(oracle.product)) >= 4
     began = time.monotonic()
     for pid in pids(oracle.product, "slot"):
         os.kill(pid, signal.SIGKILL)
@@ -69,8 +72,7 @@ def test_a_stop_hands_jobs_back_however_soon_it_is_followed_by_a_kill(
 ) -> None:
     """P5: SIGTERM, and SIGKILL after so many seconds."""
     oracle = make_oracle()
-    for number in range(4):
-        downloading(oracle, f"/slow/30000/item/{number}.mp4")
+    downloading(oracle, *four(100_000))
     process = oracle.product.process
     assert process is not None
     began = time.monotonic()
@@ -97,7 +99,7 @@ def test_cancelling_is_quick_and_takes_the_bytes_along(make_oracle: Bench) -> No
     ended: list[float] = []
     cleared: list[float] = []
     for number in range(10):
-        job_id = downloading(oracle, f"/slow/10000/item/{number}.mp4")
+        [job_id] = downloading(oracle, f"/slow/20000/big/{2_000_000 + number}.mp4")
         began = time.monotonic()
         oracle.product.api.delete(f"/download/{job_id}")
         wait_until(lambda: not attempts(oracle.product), 5, every=0.01)
