@@ -1,5 +1,5 @@
 // One service with a volume: web, workers and guard in one container, SQLite and the files on the volume.
-// docs/deploy-railway.md shows the other shape: web and worker apart, with PostgreSQL and a bucket.
+// docs/deploy-railway.md walks through it.
 import { defineRailway, github, preserve, project, service, volume } from "railway/iac";
 
 export default defineRailway(() => {
@@ -20,7 +20,6 @@ export default defineRailway(() => {
     env: {
       API_KEY: preserve(),
       DRAIN_SECONDS: "50",
-      PROXY_COUNT: "1",
       // The volume is mounted for root, and the image runs as another user.
       RAILWAY_RUN_UID: "0",
     },

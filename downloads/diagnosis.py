@@ -107,7 +107,7 @@ def javascript() -> Finding:
 
 def guard() -> Finding:
     """Whether the egress proxy of this node accepts connections; it is started by `up`."""
-    address = urlsplit(settings.GUARD_URL or os.environ.get("GUARD_URL", ""))
+    address = urlsplit(settings.GUARD_URL)
     if not address.port:
         return Finding(name="guard", status="ok", message="started by `manage.py up`")
     try:

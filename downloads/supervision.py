@@ -20,6 +20,8 @@ from downloads.processes import Launch, Service, fork, program
 
 PULSE_SECONDS = 10.0
 SILENT_CLUSTER_SECONDS = 25.0
+# The kernel allows 107; the fork server adds its pid while it starts.
+MAX_SOCKET_PATH = 90
 QUEUES = (bell.CONTROL, bell.DOWNLOAD, bell.PROBE)
 
 
@@ -43,8 +45,7 @@ def _engine_services() -> list[Service]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     listener.set_inheritable(True)
     descriptor = listener.detach()
-    # Unix socket paths are short; DATA_DIR may not be.
-    engine_socket = Path(tempfile.mkdtemp(prefix="mediadl-")) / "engine.sock"
+    engine_socket = _engine_socket()
     settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
     settings.ENGINE_SOCKET = engine_socket
     guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(settings.RUN_ROOT / "guard.json")]
@@ -55,10 +56,18 @@ def _engine_services() -> list[Service]:
     ]
 
 
+def _engine_socket() -> Path:
+    """In DATA_DIR, unless that is too long for the path of a Unix socket."""
+    chosen = Path(settings.RUN_ROOT) / "engine.sock"
+    return chosen if len(bytes(chosen)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="mediadl-")) / chosen.name
+
+
 def _bare_python(arguments: list[str], environment: dict[str, str], pass_fds: list[int]) -> Launch:
     """A Python that knows no secrets, for what touches the network."""
     kept = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV")
     bare = {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": str(settings.BASE_DIR)}
+    if settings.FFMPEG_LOCATION:
+        bare["FFMPEG_LOCATION"] = settings.FFMPEG_LOCATION
     return program([sys.executable, *arguments], environment=bare | environment, pass_fds=pass_fds)
 
 

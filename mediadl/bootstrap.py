@@ -6,8 +6,10 @@ import os
 import secrets
 import warnings
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from environs import Env
 
 # The platform's health checks name this host.
 DEVELOPMENT_HOSTS = ("127.0.0.1", "localhost", "[::1]", "healthcheck.railway.app")
@@ -16,6 +18,13 @@ WEAK_SECRET_KEY = (
     f"SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters. Leave it out to have one generated, "
     "or make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'."
 )
+
+
+class Environment(Env):
+    """Variables that are empty count as not set: compose files write them so."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return super()._get_value(env_key, default) or default
 
 
 def load_secret_key(given: str, data_dir: Path, *, debug: bool, is_alone: bool) -> str:
@@ -37,7 +46,7 @@ def _generated(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     candidate = path.with_name(f".{path.name}.{os.getpid()}")
     candidate.touch(mode=0o600)
     candidate.write_text(secrets.token_urlsafe(48))

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 
 import structlog
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from uuid_utils.compat import uuid7
+
+from downloads.web.errors import DATABASE_ERRORS, service_unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-RETRY_AFTER_SECONDS = 5
 
 
 class RequestIdMiddleware:
@@ -45,37 +45,16 @@ class SecurityHeadersMiddleware:
 
 
 class DatabaseAwayMiddleware:
-    """Answers 503 with Retry-After when the database cannot be reached, and leaves every other error alone."""
+    """Answers 503 with Retry-After when a view could not reach the database; other errors are left alone.
+
+    What a middleware could not do for the same reason comes to `handler500`, which knows it too.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            return self.get_response(request)
-        except (OperationalError, InterfaceError):
-            return database_away(request)
+        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, OperationalError | InterfaceError):
-            return database_away(request)
-        return None
-
-
-def database_away(request: HttpRequest) -> HttpResponse:
-    structlog.get_logger("mediadl").warning("database_unavailable")
-    detail = "The database cannot be reached at the moment. Nothing was lost; try again shortly."
-    request_id = getattr(request, "request_id", "")
-    problem: dict[str, object] = {
-        "type": "about:blank",
-        "title": "Service unavailable",
-        "status": 503,
-        "detail": detail,
-        "code": "database_unavailable",
-        "request_id": request_id,
-        "errors": [],
-        "error": {"code": "database_unavailable", "message": detail, "request_id": request_id},
-    }
-    response = JsonResponse(problem, status=503, content_type="application/problem+json")
-    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+        return service_unavailable(request) if isinstance(exception, DATABASE_ERRORS) else None

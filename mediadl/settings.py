@@ -12,14 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
-from environs import Env, validate
+from environs import validate
 
-from mediadl.bootstrap import DEVELOPMENT_HOSTS, load_secret_key
+from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_secret_key
 from mediadl.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Env()
+env = Environment()
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 
@@ -56,7 +56,7 @@ IS_HTTPS = _public.scheme == "https"
 ALLOWED_HOSTS = sorted({_public.hostname or "127.0.0.1", *DEVELOPMENT_HOSTS, *env.list("ALLOWED_HOSTS", [])})
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 PROXY_COUNT = env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10))
-TRUSTED_PROXY_HEADER = "X-Real-IP" if "RAILWAY_PUBLIC_DOMAIN" in os.environ else ""
+TRUSTED_PROXY_HEADER = "X-Real-IP" if env.str("RAILWAY_PUBLIC_DOMAIN", "") else ""
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", [])
 CORS_ALLOW_HEADERS = (
     *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "range"),

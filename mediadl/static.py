@@ -15,18 +15,26 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # WhiteNoise has no types
+    def post_process(self, *args: Any, **options: Any) -> Iterator[Any]:
+        yield from super().post_process(*args, **options)
+        _stamp().write_text(_digest())
+
     def create_compressor(self, **options: Any) -> Compressor:
         return Compressor(use_brotli=False, **options)
 
 
 def collect_when_changed() -> None:
     """Collects static files unless what is there was made from the same files."""
-    stamp = Path(settings.STATIC_ROOT) / ".made-from"
-    digest = hashlib.sha256("\n".join(sorted(_sources())).encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return
-    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-    stamp.write_text(digest)
+    if not _stamp().exists() or _stamp().read_text() != _digest():
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+
+
+def _stamp() -> Path:
+    return Path(settings.STATIC_ROOT) / ".made-from"
+
+
+def _digest() -> str:
+    return hashlib.sha256("\n".join(sorted(_sources())).encode()).hexdigest()
 
 
 def _sources() -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -12,6 +14,7 @@ from downloads.api.problem import Problem, plain_response, problem_of
 from downloads.web.context import Product
 
 RETRY_AFTER_SECONDS = 5
+DATABASE_ERRORS = (OperationalError, InterfaceError)
 API_PREFIX = "/api/"
 
 TITLES = {
@@ -46,6 +49,8 @@ def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:  # noqa
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], DATABASE_ERRORS):
+        return service_unavailable(request)
     return answer(request, Problem(500, "internal_error", WORDS[500]))
 
 

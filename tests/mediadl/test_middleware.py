@@ -40,7 +40,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a mistake of ours")
 
 
-urlpatterns = [path(view.__name__, view) for view in (ok, own_headers, away, gone, away_while_rendering, broken)]
+urlpatterns = [path(view.__name__, view) for view in (ok, own_headers)]
+urlpatterns += [path(f"api/{view.__name__}", view) for view in (away, gone, away_while_rendering, broken)]
+handler500 = "downloads.web.errors.server_error"
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_the_log_of_a_request_carries_its_id_and_that_of_the_next_does_not(clien
 
 
 def test_an_error_page_has_a_request_id(client: Client) -> None:
-    response = client.get("/broken", headers={"X-Request-ID": "of-a-failure"})
+    response = client.get("/api/broken", headers={"X-Request-ID": "of-a-failure"})
     assert (response.status_code, response["X-Request-ID"]) == (500, "of-a-failure")
 
 
@@ -123,14 +125,14 @@ def test_a_view_may_choose_its_own(client: Client) -> None:
 
 @pytest.mark.parametrize("view", ["away", "gone", "away_while_rendering"])
 def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(client: Client, view: str) -> None:
-    response = client.get(f"/{view}")
+    response = client.get(f"/api/{view}")
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
     assert response["Content-Type"] == "application/problem+json"
 
 
 def test_the_503_is_a_problem_that_tells_nothing_of_the_inside(client: Client) -> None:
-    response = client.get("/away", headers={"X-Request-ID": "asked-for-this"})
+    response = client.get("/api/away", headers={"X-Request-ID": "asked-for-this"})
     problem = json.loads(response.content)
     assert problem["code"] == problem["error"]["code"] == "database_unavailable"
     assert problem["status"] == 503
@@ -139,10 +141,20 @@ def test_the_503_is_a_problem_that_tells_nothing_of_the_inside(client: Client) -
 
 
 def test_the_503_has_the_headers_of_every_answer(client: Client) -> None:
-    headers = client.get("/away").headers
+    headers = client.get("/api/away").headers
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Frame-Options"] == "DENY"
 
 
 def test_other_errors_stay_what_they_are(client: Client) -> None:
-    assert client.get("/broken").status_code == 500
+    assert client.get("/api/broken").status_code == 500
+
+
+def test_a_middleware_that_cannot_reach_the_database_is_a_503_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("django.contrib.sessions.middleware.SessionMiddleware.process_response", cannot)
+    assert client.get("/api/away").status_code == 503

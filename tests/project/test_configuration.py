@@ -15,7 +15,6 @@ from tests.project.tree import PRODUCT, ROOT, modules, parsed, shown
 OTHER_READERS = {
     "mediadl/healthcheck.py": "runs without Django, to be quick",
     "mediadl/wsgi.py": "names the settings module",
-    "downloads/diagnosis.py": "asks for the guard that `up` started, from any process below it",
     "downloads/clusters.py": "tells django-q2 its queue where it looks for it",
     "downloads/supervision.py": "hands an environment to the processes below it",
     "downloads/engine/forkserver.py": "knows no settings, and sheds what it was not meant to get",

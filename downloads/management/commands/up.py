@@ -35,6 +35,8 @@ class Command(BaseCommand):
         parser.add_argument("--only", choices=["web", "worker"], help="run just this part on this node")
 
     def handle(self, *, only: str | None, **_: Any) -> None:
+        # What is kept here is nobody else's business on this machine.
+        os.umask(0o077)
         self.signals = 0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._count_signal)
