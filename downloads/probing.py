@@ -165,11 +165,14 @@ def _record(probe: Probe, found: Found) -> None:
 
 def _start(probe: Probe, directory: Path) -> Attempt:
     """The engine may be restarting; its socket is there again within a second or two."""
-    try:
-        return Attempt.start(_spec_of(probe, directory), settings.ENGINE_SOCKET, timeout=ENGINE_WAIT_SECONDS)
-    except ForkServerUnavailable as failure:
-        log.warning("engine_unavailable", reason=str(failure))
-        raise NotRunError from failure
+    spec, deadline = _spec_of(probe, directory), time.monotonic() + ENGINE_WAIT_SECONDS
+    while True:
+        try:
+            return Attempt.start(spec, settings.ENGINE_SOCKET, timeout=TICK_SECONDS)
+        except ForkServerUnavailable as failure:
+            if time.monotonic() > deadline or workers.is_draining():
+                log.warning("engine_unavailable", reason=str(failure))
+                raise NotRunError from failure
 
 
 def _spec_of(probe: Probe, directory: Path) -> JobSpec:

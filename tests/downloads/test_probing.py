@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from django_q.signing import SignedPackage
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from downloads import bell, probing, sweeping
+from downloads import bell, probing, sweeping, workers
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event
@@ -175,6 +176,19 @@ def test_a_failure_is_kept_with_what_the_site_asked_for() -> None:
         "Slowly",
         3.0,
     )
+
+
+def test_a_node_that_stops_waits_for_no_engine_and_hands_back(owner: User, settings: Settings, data_dir: Path) -> None:
+    settings.ENGINE_SOCKET = data_dir / "nobody.sock"
+    probe = ask(owner)
+    probe.start(WORKER)
+    workers.start_draining()
+    began = time.monotonic()
+    probing.run(probe)
+    probe.refresh_from_db()
+    assert (probe.status, probe.losses, probe.lease) == (ProbeStatus.QUEUED, 0, None)
+    assert time.monotonic() - began < 5
+    assert list((data_dir / "run" / "probes").iterdir()) == []
 
 
 # --- What died in between ---------------------------------------------------------------------------------------
