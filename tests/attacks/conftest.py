@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.attacks.enclave import ROOT
 from tests.attacks.forays import Enclave
+from tests.attacks.products import own_product
 from tests.origin import media_directory
 from tests.product import Product
 
@@ -56,7 +57,7 @@ def enclave() -> Iterator[Enclave]:
 @pytest.fixture(scope="package")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One for the tests that leave it running."""
-    with Product(tmp_path_factory.mktemp("attacked"), LOG_FORMAT="json") as running:
+    with own_product(tmp_path_factory.mktemp("attacked"), LOG_FORMAT="json") as running:
         yield running
 
 

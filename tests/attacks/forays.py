@@ -112,10 +112,11 @@ class Enclave:
         """Not one connection, and no job that ends well but those that were never led astray."""
         before = len(self.hits())
         results = self.run(forays)
-        assert self.hits()[before:] == []
-        assert told([result for result in results if result.is_done and not result.may_be_done]) == {}
-        assert told([result for result in results if result.code == "internal_error"]) == {}
-        assert {result.sandbox for result in results} == {"full"}
+        astray = [result for result in results if result.is_done and not result.may_be_done]
+        unnamed = [result for result in results if result.code == "internal_error"]
+        confined = {result.sandbox for result in results}
+        found = (self.hits()[before:], told(astray), told(unnamed), confined)
+        assert found == ([], {}, {}, {"full"}), found
 
     def run(self, forays: Iterable[Foray], guard: str | None = STRICT) -> list[Result]:
         """Without a guard, at a port where nobody listens."""

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.attacks.hostile import HostileSite
+from tests.attacks.products import own_product
 from tests.origin import Origin
 from tests.product import API_KEY, ROOT, Product
 
@@ -49,7 +50,7 @@ def after(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Any:
     """A product that has met all of the secrets, and what it has answered to strangers."""
     with (
         HostileSite() as site,
-        Product(
+        own_product(
             tmp_path_factory.mktemp("secrets"), LOG_LEVEL="INFO", LOG_FORMAT="json", REQUIRE_SANDBOX="1"
         ) as product,
     ):
