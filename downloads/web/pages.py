@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.views.decorators.http import require_GET, require_POST
 
 from downloads.web import words
@@ -15,12 +16,31 @@ from downloads.web.answers import back
 from downloads.web.context import THEME_COOKIE, THEMES
 
 THEME_LASTS = timedelta(days=365)
+# Lets a browser install the pages as an app, and a phone share links with it.
+MANIFEST = {
+    "name": "mediadl",
+    "short_name": "mediadl",
+    "description": "Paste a link, keep the file.",
+    "id": "/",
+    "start_url": "/",
+    "scope": "/",
+    "display": "standalone",
+    "background_color": "#f6f6f9",
+    "theme_color": "#4a3dc4",
+    "share_target": {"action": "/", "method": "GET", "params": {"title": "title", "text": "text", "url": "url"}},
+}
 
 
 @login_required
 @require_GET
 def help_page(request: HttpRequest) -> HttpResponse:
     return render(request, "help.html", {"retention": words.hours(settings.FILE_RETENTION_HOURS)})
+
+
+@require_GET
+def manifest(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    icon = {"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}
+    return JsonResponse(MANIFEST | {"icons": [icon]}, content_type="application/manifest+json")
 
 
 @require_POST

@@ -15,4 +15,5 @@ urlpatterns = [
     path("library/selection", library.selection, name="library_selection"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),
+    path("site.webmanifest", pages.manifest, name="manifest"),
 ]

@@ -6,6 +6,7 @@
   const LOG_MS = 5000;
   const ANNOUNCE_MS = 1500;
   const HIDDEN_MS = 30000;
+  const REFUSED_MS = 10000;
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
   const ENDINGS = { "download.completed": "is ready", "download.failed": "has failed" };
 
@@ -89,6 +90,13 @@
     source = new EventSource(root.dataset.live);
     source.onmessage = hear;
     source.addEventListener("end", close);
+    source.onerror = () => {
+      // The browser comes back by itself, but not after a refusal: too many streams, or a session that has ended.
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      close();
+      setTimeout(open, REFUSED_MS);
+      refresh();
+    };
   };
 
   // A browser has six connections to a server over HTTP/1.1: tabs that nobody looks at give theirs back.

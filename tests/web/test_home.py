@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.contrib.staticfiles.finders import find
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -192,8 +190,10 @@ def test_begins_with_the_link_of_the_address(page: Client) -> None:
     ],
 )
 def test_begins_with_what_a_phone_shares(page: Client, query: dict[str, str], links: str) -> None:
-    manifest = json.loads((Path(settings.BASE_DIR) / "static" / "site.webmanifest").read_text())
-    target = manifest["share_target"]
+    manifest = Client().get("/site.webmanifest")
+    assert manifest["Content-Type"] == "application/manifest+json"
+    assert find(manifest.json()["icons"][0]["src"].removeprefix("/static/"))
+    target = manifest.json()["share_target"]
     assert (target["action"], target["method"]) == ("/", "GET")
     assert set(query) <= set(target["params"].values())
     assert page.get("/", query).context["form"]["urls"].value() == links
