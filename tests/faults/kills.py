@@ -20,7 +20,10 @@ from tests.product import Product
 ROLES: dict[str, Callable[[Product, int, str], bool]] = {
     "web": lambda product, pid, command: command == "mediadl: web",
     "sentinel": lambda product, pid, command: command in {"mediadl: download", "mediadl: control", "mediadl: probe"},
-    "slot": lambda product, pid, command: "qcluster" in command and command.endswith(("idle", "busy", "working")),
+    # Its title also says what it runs.
+    "slot": lambda product, pid, command: (
+        "qcluster" in command and not command.endswith(("pusher", "monitor", "guard"))
+    ),
     "pusher or monitor": lambda product, pid, command: (
         "qcluster" in command and command.endswith(("pusher", "monitor"))
     ),
