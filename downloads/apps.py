@@ -29,6 +29,7 @@ def acknowledge_before_running(*, task: dict[str, Any], **_: Any) -> None:
 
 
 def recover_jobs_of_dead_workers(**_: Any) -> None:
-    from downloads.recovery import recover_node  # noqa: PLC0415 - models must be loaded first
+    from downloads import probing, recovery  # noqa: PLC0415 - models must be loaded first
 
-    recover_node()
+    recovery.recover_node()
+    probing.recover()

@@ -65,6 +65,11 @@ CORS_ALLOW_HEADERS = (
 CORS_EXPOSE_HEADERS = ("etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
 CORS_URLS_REGEX = r"^/api/"
 WEB_WORKERS = env.int("WEB_WORKERS", 1, validate=positive)
+# Several web processes add their metrics up in files; prometheus-client asks the environment where they are.
+METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "") or (str(RUN_ROOT / "metrics") if WEB_WORKERS > 1 else "")
+if METRICS_DIR:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
+    Path(METRICS_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
 WSGI_THREADS = env.int("WSGI_THREADS", 8, validate=positive)
 
 # --- What is allowed --------------------------------------------------------------------------------------------
@@ -72,7 +77,6 @@ API_KEY = env.str("API_KEY", "")
 REQUIRE_API_KEY = env.bool("REQUIRE_API_KEY", default=True)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 # Where several web processes share their counts of requests; prometheus-client reads the same variable.
-METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "")
 SIGN_IN_LINK_HOURS = 24
 RATE_LIMIT_PER_MINUTE = env.int("RATE_LIMIT_PER_MINUTE", 60, validate=positive)
 RATE_LIMIT_PER_HOUR = env.int("RATE_LIMIT_PER_HOUR", 1000, validate=positive)

@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from downloads import bell
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.models.counter import Counter
 from downloads.models.event import JobEvent
 from downloads.models.jobs import JobQuerySet
 from downloads.models.statuses import (
@@ -309,6 +310,8 @@ class Job(models.Model):
                 raise (LeaseLostError if is_fenced else TransitionError)(event, status)
             self.refresh_from_db()
             JobEvent.objects.append(self, event)
+            if changes.get("status") in FINISHED:
+                Counter.objects.record_end(self)
 
 
 def _idle() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The help page and the choice of theme."""
+"""Pages that explain, the manifest, and the choice of theme."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.http import require_GET, require_POST
 
+from downloads.api.problem import TITLES
+from downloads.engine.errors import ERRORS
 from downloads.web import words
 from downloads.web.answers import back
 from downloads.web.context import THEME_COOKIE, THEMES
@@ -35,6 +37,14 @@ MANIFEST = {
 @require_GET
 def help_page(request: HttpRequest) -> HttpResponse:
     return render(request, "help.html", {"retention": words.hours(settings.FILE_RETENTION_HOURS)})
+
+
+@require_GET
+def error_codes(request: HttpRequest) -> HttpResponse:
+    """Where the `type` of a problem document leads: for everybody, since a refused client has no session."""
+    jobs = [(str(code), kind) for code, kind in ERRORS.items()]
+    requests = sorted((code, title) for code, title in TITLES.items() if code not in ERRORS)
+    return render(request, "error_codes.html", {"jobs": jobs, "requests": requests})
 
 
 @require_GET

@@ -13,6 +13,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/<slug:verb>", jobs.act, name="job_act"),
     path("library", library.library, name="library"),
     path("library/selection", library.selection, name="library_selection"),
+    path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),
     path("site.webmanifest", pages.manifest, name="manifest"),

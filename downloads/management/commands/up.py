@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
 from argparse import ArgumentParser
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -51,6 +53,10 @@ class Command(BaseCommand):
         sys.exit(self._supervise(running))
 
     def _prepare(self, parts: frozenset[str]) -> None:
+        if settings.METRICS_DIR:
+            # What processes of before counted is theirs; counters start from nought with us.
+            shutil.rmtree(settings.METRICS_DIR, ignore_errors=True)
+            Path(settings.METRICS_DIR).mkdir(mode=0o700, parents=True)
         self.check(display_num_errors=False)
         storage.ensure_roots()
         workers.stop_draining()
