@@ -55,6 +55,7 @@ LISTS_BY_SESSION = {
 }
 OPERATORS = {"metrics", "api/v1/metrics"}  # and all below admin/
 PUBLIC = {
+    "site.webmanifest",
     "docs/errors",
     "theme",
     "accounts/sign-in/",
