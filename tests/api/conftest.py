@@ -25,7 +25,7 @@ class Api:
     def __init__(self, key: str | None) -> None:
         self.client = Client(headers={"X-API-Key": key} if key else None)
 
-    def get(self, path: str, query: dict[str, Any] | None = None, **headers: str) -> Any:
+    def get(self, path: str, query: dict[str, Any] | None = None, /, **headers: str) -> Any:
         return self.client.get(f"/api/v1{path}", query, headers=headers)
 
     def head(self, path: str, **headers: str) -> Any:

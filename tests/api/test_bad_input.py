@@ -86,11 +86,16 @@ BAD_URLS = [
     f"http://example.com/{'a' * 2048}",
 ]
 
+
+def anything(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
 BAD_FIELDS: list[tuple[str, Any]] = [
     *[("url", value) for value in (None, 5, 1.5, True, [], {}, [URL], {"url": URL})],
     *[
         ("quality", value)
-        for value in ("", "8k", "BEST", "best ", 1080, None, True, [], LONG, "bestvideo[height<=720]")
+        for value in anything("", "8k", "BEST", "best ", 1080, None, True, [], LONG, "bestvideo[height<=720]")
     ],
     *[
         ("custom_format", value)
@@ -124,7 +129,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     *[
         (name, value)
         for name in ("audio_only", "allow_recode", "embed_metadata", "delete_after_download", "write_info_json")
-        for value in ("true", "yes", 0, 1, None, [], "")
+        for value in anything("true", "yes", 0, 1, None, [], "")
     ],
     *[
         ("subtitle_languages", value)
@@ -148,7 +153,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     *[("clip_end_sec", value) for value in (-0.5, 0, "9", 1e9)],
     *[
         ("path_template", value)
-        for value in (
+        for value in anything(
             "",
             "/etc/{title}",
             "../{title}",
@@ -174,7 +179,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ],
     *[("timeout_sec", value) for value in (59, 7201, 0, -1, "1800", True, 60.5, 10**18)],
     *[("max_size_bytes", value) for value in (0, -1, "1", 1.5, True)],
-    *[("retention_hours", value) for value in (0, -1, 8760.001, 1e300, "1", True, [])],
+    *[("retention_hours", value) for value in anything(0, -1, 8760.001, 1e300, "1", True, [])],
     *[("priority", value) for value in ("urgent", 0, 10, None, "HIGH")],
     *[
         ("start_after", value)

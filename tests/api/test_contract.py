@@ -68,7 +68,8 @@ def tame(case: Any, user: User) -> None:
 
 def without_contradictions(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields that are right by themselves, but not beside others or in this world, are left out."""
-    start, end = fields.get("clip_start_sec") or 0, fields.get("clip_end_sec")
+    start: Any = fields.get("clip_start_sec") or 0
+    end: Any = fields.get("clip_end_sec")
     dropped = {name for name, form in ONLY_IN_FORM.items() if form.fullmatch(str(fields.get(name)))}
     if is_clip(start) and is_clip(end) and end <= start:
         dropped.add("clip_end_sec")

@@ -19,6 +19,9 @@ from downloads.models import Job, JobEvent, Stage
 from tests.api.conftest import Api, code_of, key_of
 from tests.factories import JobFactory
 
+# What the layer above says of a request that has, or has not yet, waited.
+NOT_YET: Any = {"mediadl.waited": False}
+
 pytestmark = pytest.mark.django_db
 
 
@@ -250,7 +253,7 @@ def test_progress_is_no_move(user: User) -> None:
 def test_the_wait_of_a_request_is_over_when_the_job_moves(api: Api, user: User) -> None:
     """What the view hands over is what the source understands."""
     job = submitted(user)
-    answer: Any = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **{"mediadl.waited": False})
+    answer: Any = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **NOT_YET)
     assert Source().snapshot(answer["X-Accel-Events"], answer["X-Accel-After"]).messages == []
     job.cancel()
     started = time.monotonic()

@@ -21,6 +21,10 @@ from downloads.models import Job, JobLog, MediaFile, Stage, Status
 from tests.api.conftest import Api, code_of, key_of
 from tests.factories import JobFactory, MediaFileFactory
 
+# What the layer above says of a request that has, or has not yet, waited.
+NOT_YET: Any = {"mediadl.waited": False}
+WAITED: Any = {"mediadl.waited": True}
+
 pytestmark = pytest.mark.django_db
 
 MOMENT = datetime(2030, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
@@ -300,11 +304,11 @@ def test_a_layer_that_waits_for_us_is_told_on_what(api: Api, job: Job) -> None:
     """Behind mediadl.asgi no thread is held: it asks again when the channel speaks."""
     job.start("node/1/1")
     last = job.events.latest("id").pk
-    first = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **{"mediadl.waited": False})
+    first = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **NOT_YET)
     assert (first.status_code, first.content) == (200, b"")
     assert first["X-Accel-Events"] == f"moves:{job.pk}"
     assert (first["X-Accel-Wait"], first["X-Accel-After"]) == ("7", str(last))
-    second = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **{"mediadl.waited": True})
+    second = api.client.get(f"/api/v1/download/{job.pk}?wait=7", **WAITED)
     assert second.json()["status"] == "running"
     assert "X-Accel-Wait" not in second
 

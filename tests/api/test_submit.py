@@ -233,7 +233,8 @@ def test_a_full_queue_is_a_quota_and_others_have_their_own(
 @pytest.mark.django_db(transaction=True)
 def test_the_quota_is_exact_under_parallel_submissions(user: User, settings: Settings) -> None:
     settings.MAX_QUEUED_PER_OWNER = 5
-    key, barrier, statuses = key_of(user), threading.Barrier(8), []
+    key, barrier = key_of(user), threading.Barrier(8)
+    statuses: list[int] = []
 
     def submit() -> None:
         barrier.wait()
