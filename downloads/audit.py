@@ -46,11 +46,15 @@ def audit() -> Report:
     return report
 
 
-def repair(report: Report) -> None:
-    """Removes orphans and stale work; rows whose bytes are gone or damaged stop promising them."""
+def remove_strays(report: Report) -> None:
+    """Removes what lies on this disk and belongs to no row: right also where every node has a disk of its own."""
     storage.remove(report.orphans)
     for job_id in report.stale_work:
         storage.remove_work(job_id)
+
+
+def withdraw_lost(report: Report) -> None:
+    """Rows whose bytes are gone or damaged stop promising them. For a node that can see the bytes of all rows."""
     lost = report.missing + report.damaged
     MediaFile.objects.filter(storage_key__in=lost).mark_deleted()
     storage.remove(report.damaged)

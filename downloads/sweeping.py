@@ -61,8 +61,8 @@ def tidy() -> None:
     if cache.add("sweep.tidy", 1, AUDIT_SECONDS):
         report = audit.audit()
         if not report.is_clean:
-            log.warning("audit_repaired", orphans=len(report.orphans), missing=len(report.missing))
-            audit.repair(report)
+            log.warning("audit_found", orphans=len(report.orphans), missing=len(report.missing))
+            audit.remove_strays(report)
 
 
 def forget() -> None:

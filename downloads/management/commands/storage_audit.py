@@ -29,6 +29,7 @@ class Command(BaseCommand):
             f"{len(report.damaged)} damaged, {len(report.stale_work)} stale work directories"
         )
         if repair:
-            audit.repair(report)
+            audit.remove_strays(report)
+            audit.withdraw_lost(report)
         elif not report.is_clean:
             sys.exit(1)
