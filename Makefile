@@ -20,11 +20,13 @@ test: .venv/.dev ## the whole suite, on SQLite and then on a throw-away PostgreS
 	$(MAKE) --no-print-directory test-sqlite
 	$(MAKE) --no-print-directory test-postgres
 
+# Browser tests run apart: Playwright leaves an event loop in the process that drives it.
 test-sqlite: .venv/.dev
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) -n 2 -m "not browser" $(PYTEST_ARGS)
+	$(PYTEST) -m browser $(PYTEST_ARGS)
 
 test-postgres: .venv/.dev
-	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n 2 -m "not browser" $(PYTEST_ARGS)
 
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)
