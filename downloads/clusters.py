@@ -18,6 +18,7 @@ from django.conf import settings
 from setproctitle import setproctitle
 
 from downloads import bell, sweeping
+from downloads.engine import linux
 from downloads.processes import inherit_death_below
 
 
@@ -42,6 +43,7 @@ def run(queue: str) -> None:
     sentinel = Sentinel(stop, threading.Event(), uuid.uuid4(), start=False)
     signal.signal(signal.SIGTERM, stop.set)
     inherit_death_below()
+    linux.give_way()
     setproctitle(f"mediadl: {queue}")
     # A collection would touch every object that the forks share, and so copy it.
     gc.freeze()

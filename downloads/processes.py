@@ -15,6 +15,8 @@ from typing import NoReturn, Protocol
 
 from django.db import connections
 
+from downloads.engine import linux
+
 PR_SET_PDEATHSIG = 1
 QUICK_CRASH_SECONDS = 30.0
 MAX_QUICK_CRASHES = 6
@@ -62,7 +64,11 @@ def _die_with_parent_or_when_told() -> None:
 
 
 def program(command: Sequence[str], *, environment: Mapping[str, str], pass_fds: Sequence[int] = ()) -> Launch:
-    """A new program, which shares nothing with us: for what must not know our secrets."""
+    """A new program, which shares nothing with us: for what must not know our secrets. It gives way."""
+
+    def prepare() -> None:
+        die_with_parent()
+        linux.give_way()
 
     def launch() -> Process:
         return subprocess.Popen(  # noqa: S603 - our own commands
@@ -71,7 +77,7 @@ def program(command: Sequence[str], *, environment: Mapping[str, str], pass_fds:
             pass_fds=pass_fds,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has no threads
+            preexec_fn=prepare,  # noqa: PLW1509 - the supervisor has no threads
         )
 
     return launch

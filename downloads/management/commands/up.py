@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand
 from accounts.first_start import ensure_first_operator, register_environment_key
 from downloads import storage, workers
 from downloads.processes import CrashLoopError, Service, fork, stop_all
-from downloads.supervision import QUEUES, Pulse, services
+from downloads.supervision import QUEUES, Pulse, answer_at_once, services
 from mediadl.static import collect_when_changed
 
 TICK_SECONDS = 0.2
@@ -111,6 +111,6 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket that outlives restarts of the web process; `::` also serves IPv4."""
     is_dual = host in {"::", "[::]"} and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server(
-        (host.strip("[]"), port), family=family, backlog=512, dualstack_ipv6=is_dual, reuse_port=False
-    )
+    listener = socket.create_server((host.strip("[]"), port), family=family, backlog=512, dualstack_ipv6=is_dual)
+    answer_at_once(listener)
+    return listener
