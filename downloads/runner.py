@@ -13,6 +13,7 @@ import select
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,7 +36,7 @@ ENGINE_WAIT_SECONDS = 15.0
 HALF_PERCENT = 50
 # Without a database the lease cannot be renewed; past this the job is another worker's.
 DATABASE_PATIENCE_SECONDS = 120.0
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
@@ -70,6 +71,9 @@ class Runner:
             log.info("lease_lost")
         except NotRunError:
             self._persist(self.job.hand_back)
+        except OSError as failure:
+            log.warning("disk_failed", reason=failure.strerror)
+            self._persist(partial(self.job.fail, _disk_error(failure)))
         finally:
             self._clean_up()
 
@@ -247,14 +251,18 @@ class Runner:
         except storage.StorageError as failure:
             self.error = JobError(ErrorCode.INTERNAL_ERROR, str(failure))
         except OSError as failure:
-            code = ErrorCode.STORAGE_FULL if failure.errno in NO_ROOM else ErrorCode.INTERNAL_ERROR
-            self.error = JobError(code, f"The files could not be published: {failure.strerror}.")
+            self.error = _disk_error(failure)
 
     def _clean_up(self) -> None:
         """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""
         with contextlib.suppress(LeaseLostError):
             if not self._persist(Job.objects.unfinished().filter(pk=self.job.pk).exists, otherwise=True):
                 storage.remove_work(self.job.id)
+
+
+def _disk_error(failure: OSError) -> JobError:
+    code = ErrorCode.STORAGE_FULL if failure.errno in NO_ROOM else ErrorCode.INTERNAL_ERROR
+    return JobError(code, f"The disk of the server refused: {failure.strerror}.")
 
 
 def _whole(value: Any) -> int | None:
