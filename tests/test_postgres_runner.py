@@ -126,10 +126,12 @@ class TestServer:
         assert is_gone(server.directory)
 
     def test_leaves_nothing_when_it_cannot_be_made(self, tmp_path: Path) -> None:
+        programs = tmp_path / "package" / "install" / "bin"
+        programs.mkdir(parents=True)
         for name in ("initdb", "pg_ctl", "postgres", "createdb"):
-            (tmp_path / name).write_text('#!/bin/sh\ntest "$1" = --version || { echo no room; exit 1; }\n')
-            (tmp_path / name).chmod(0o755)
-        server = ThrowawayPostgres(tmp_path)
+            (programs / name).write_text('#!/bin/sh\ntest "$1" = --version || { echo no room; exit 1; }\n')
+            (programs / name).chmod(0o755)
+        server = ThrowawayPostgres(programs)
         with pytest.raises(RuntimeError, match="initdb failed: no room"):
             server.__enter__()
         assert is_gone(server.directory)
