@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ SEEN = Facts(duration=8.0, width=320, height=180, vcodec="h264", acodec="aac")
 )
 def test_reads_what_ffmpeg_says_of_its_input(media_dir: Path, name: str, expected: Facts) -> None:
     words = subprocess.run([find_ffmpeg() or "", "-i", media_dir / name], capture_output=True, text=True, check=False)
-    assert from_ffmpeg(words.stderr) == expected
+    found = from_ffmpeg(words.stderr)
+    # Versions of ffmpeg count an mp3's padding differently.
+    assert found.duration == pytest.approx(expected.duration, abs=0.1)
+    assert replace(found, duration=expected.duration) == expected
 
 
 def test_what_was_written_counts_more_than_what_was_read(media_dir: Path, tmp_path: Path) -> None:
