@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.origin import Origin
 from tests.origin import media_directory as made_media
+
+CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,12 @@ def origin() -> Iterator[Origin]:
 def media_dir() -> Path:
     """Real media files, to read only: clip.mp4, audio.mp3, hls/..., as the origin serves them."""
     return made_media()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One for the session: Playwright can be started once in a process."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.attacks.enclave import ROOT
 from tests.attacks.forays import Enclave
@@ -19,7 +19,6 @@ from tests.origin import media_directory
 from tests.product import Product
 
 collect_ignore_glob = [] if os.environ.get("ATTACKS") else ["test_long_*.py"]
-CHROMIUM = "/usr/bin/chromium"
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -59,14 +58,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One for the tests that leave it running."""
     with own_product(tmp_path_factory.mktemp("attacked"), LOG_FORMAT="json") as running:
         yield running
-
-
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

@@ -14,6 +14,7 @@ from accounts.models import User
 from downloads.models import Job, JobEvent, JobLog, Stage
 from tests.browser.conftest import OpenTab, Tab, publish
 from tests.factories import JobFactory, row
+from tests.product import wait_until
 
 URL = "https://video.example/watch?v=1"
 
@@ -91,7 +92,7 @@ def test_shows_the_player_on_the_page_of_a_job_that_ends(tab: Tab, user: User, m
     job.complete()
     video = page.locator("video")
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('video').readyState >= 1")
+    wait_until(lambda: page.locator("video").evaluate("video => video.readyState >= 1"), 10)
     assert video.evaluate("video => video.duration") > 1
     expect(page.locator(".job-head")).to_contain_text("Completed")
 
@@ -99,7 +100,7 @@ def test_shows_the_player_on_the_page_of_a_job_that_ends(tab: Tab, user: User, m
 def test_does_not_disturb_a_video_that_plays(tab: Tab, finished: Callable[..., Job]) -> None:
     job = finished(title="A walk")
     page = tab.open(f"/jobs/{job.pk}")
-    page.wait_for_function("document.querySelector('video').readyState >= 1")
+    wait_until(lambda: page.locator("video").evaluate("video => video.readyState >= 1"), 10)
     page.evaluate("window.before = document.querySelector('video'); window.before.currentTime = 2")
     page.get_by_role("button", name="Keep").click()
     expect(page.locator(".job-head")).to_contain_text("kept until you delete it")
