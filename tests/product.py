@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 API_KEY = "operator-key-of-the-tests-0123456789"
@@ -25,6 +27,14 @@ START_SECONDS = 60.0
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def own_database(server: str) -> str:
+    """A new database beside the one that `server` names: two products on one would take each other's jobs."""
+    name = f"product_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 def wait_until(
@@ -47,7 +57,9 @@ class Product:
         self.data_dir = directory / "data"
         self.port = free_port()
         self.log_path = directory / "product.log"
-        base = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "DATABASE_URL"}}
+        base = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
+        if "DATABASE_URL" not in environment and (server := os.environ.get("DATABASE_URL")):
+            base["DATABASE_URL"] = own_database(server)
         self.environment = base | {
             "DATA_DIR": str(self.data_dir),
             "PORT": str(self.port),
