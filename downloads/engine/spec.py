@@ -6,7 +6,7 @@ A `JobSpec` goes into the child as one line of JSON; `Event` values come back as
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 EventName = Literal["started", "info", "progress", "stage", "log", "file", "result", "items", "error", "done", "exit"]
@@ -132,7 +132,3 @@ EVENTS: dict[str, str] = {
     "done": "(nothing): every file has been reported, hashed and flushed to disk",
     "exit": "status: written by the leash, last of all; the child's exit code, negative for a signal",
 }
-
-
-def field_names(kind: type[DownloadOptions]) -> frozenset[str]:
-    return frozenset(item.name for item in fields(kind))
