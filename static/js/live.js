@@ -89,6 +89,8 @@
     if (source) return;
     source = new EventSource(root.dataset.live);
     source.onmessage = hear;
+    // The stream tells of what is still to end: what ended before it began is seen only by looking again.
+    source.onopen = refresh;
     source.addEventListener("end", close);
     source.onerror = () => {
       // The browser comes back by itself, but not after a refusal: too many streams, or a session that has ended.

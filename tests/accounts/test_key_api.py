@@ -118,7 +118,7 @@ def test_a_key_without_admin_makes_and_changes_no_keys(
 
 
 def rows() -> list[dict[str, Any]]:
-    return [dict(row) | {"last_used_at": None} for row in ApiKey.objects.values()]
+    return [dict(row) | {"last_used_at": None} for row in ApiKey.objects.order_by("pk").values()]
 
 
 def test_a_key_that_administers_makes_keys_with_the_scopes_it_has(api_of: ApiOf, operator: User) -> None:
