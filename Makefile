@@ -4,6 +4,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := MEDIADL_TESTING=1 $(BIN)/python -m pytest
+# Half of the time tests wait for processes.
+PARALLEL := -n 4 --dist worksteal
 FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
@@ -22,11 +24,13 @@ test: .venv/.dev ## the whole suite, on SQLite and then on a throw-away PostgreS
 
 # Browser tests run apart: Playwright leaves an event loop in the process that drives it.
 test-sqlite: .venv/.dev
-	$(PYTEST) -n 2 -m "not browser" $(PYTEST_ARGS)
+	$(PYTEST) $(PARALLEL) -m "not browser" $(PYTEST_ARGS)
 	$(PYTEST) -m browser $(PYTEST_ARGS)
 
+# Tests of parts that know of no database have run already.
 test-postgres: .venv/.dev
-	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n 2 -m "not browser" $(PYTEST_ARGS)
+	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(BIN)/python -m pytest $(PARALLEL) -m "not browser" \
+	  --ignore=tests/engine --ignore=tests/origin $(PYTEST_ARGS)
 
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)

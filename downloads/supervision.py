@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -58,9 +60,16 @@ def _engine_services() -> list[Service]:
 
 
 def _engine_socket() -> Path:
-    """In DATA_DIR, unless that is too long for the path of a Unix socket."""
+    """In DATA_DIR, unless that is too long for the path of a Unix socket: then where the next start finds it again."""
     chosen = Path(settings.RUN_ROOT) / "engine.sock"
-    return chosen if len(bytes(chosen)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="mediadl-")) / chosen.name
+    if len(bytes(chosen)) <= MAX_SOCKET_PATH:
+        return chosen
+    short = Path(tempfile.gettempdir()) / f"mediadl-{hashlib.sha256(bytes(chosen)).hexdigest()[:16]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    found = short.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{short} is not a directory of ours alone: remove it, or choose a shorter DATA_DIR")
+    return short / chosen.name
 
 
 def _bare_python(arguments: list[str], environment: dict[str, str], pass_fds: list[int]) -> Launch:

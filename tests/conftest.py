@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -10,6 +11,10 @@ from tests.origin import Origin
 from tests.origin import media_directory as made_media
 
 CHROMIUM = "/usr/bin/chromium"
+
+# What is generated is to be right, not fast: how long one example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("mediadl", deadline=None)
+hypothesis.settings.load_profile("mediadl")
 
 
 @pytest.fixture(scope="session")

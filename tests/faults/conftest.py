@@ -77,6 +77,8 @@ def shared_oracle(
 
 
 @pytest.fixture
-def make_oracle(tmp_path: Path, server: ThrowawayPostgres | None, origin: Origin) -> Iterator[Bench]:
+def make_oracle(
+    tmp_path_factory: pytest.TempPathFactory, server: ThrowawayPostgres | None, origin: Origin
+) -> Iterator[Bench]:
     with ExitStack() as stack:
-        yield Bench(stack, tmp_path, server, origin)
+        yield Bench(stack, tmp_path_factory.mktemp("faults"), server, origin)

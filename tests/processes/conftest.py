@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +16,13 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 @pytest.fixture
-def fresh_product(tmp_path: Path) -> Iterator[Callable[..., Product]]:
+def fresh_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Product]]:
     """Makes products of the test's own: `fresh_product(**environment)`, started or not."""
+    directory = tmp_path_factory.mktemp("product")
     with ExitStack() as stack:
 
         def make(*, is_started: bool = True, **environment: str) -> Product:
-            product = Product(tmp_path, **environment)
+            product = Product(directory, **environment)
             stack.push(product.__exit__)
             return product.start() if is_started else product
 

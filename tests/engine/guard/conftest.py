@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.guard.peers import LOCAL, Client, GuardProcess, Site, framed, guard_process, says
+from tests.engine.guard.peers import LOCAL, Client, GuardProcess, Site, await_answer, framed, guard_process, says
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,7 @@ def guard(site: Site, site6: Site, canary: Site) -> Iterator[GuardProcess]:
         "LOG_LEVEL": "DEBUG",
     }
     with guard_process(**environment) as running:
+        await_answer(running.port)
         yield running
 
 

@@ -245,6 +245,13 @@ class GuardProcess:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def await_answer(port: int) -> None:
+    """The listening socket is there before the program is: what it holds is to be measured once it has started."""
+    with socket.create_connection((LOCAL, port), timeout=60) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert connection.recv(1), "closed without an answer"
+
+
 @contextmanager
 def guard_process(**environment: str) -> Iterator[GuardProcess]:
     """The real thing, as the supervisor starts it."""
