@@ -18,7 +18,6 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from downloads import diagnosis
-from downloads.metrics import oldest_queued
 from downloads.models import Job, Node
 
 Status = Literal["ok", "warning", "error"]
@@ -115,13 +114,13 @@ def workers() -> Check:
         slots = sum(node.slots for node in nodes)
         return Check(name="workers", message=f"{len(nodes)} alive, {slots} downloads at a time")
     # One that is just being started or updated is no outage; jobs that nobody takes are.
-    is_stuck = oldest_queued() > PATIENCE_SECONDS
+    is_stuck = Job.objects.longest_wait_seconds() > PATIENCE_SECONDS
     return Check(name="workers", status="error" if is_stuck else "warning", message="No worker has been heard of.")
 
 
 def queue() -> Check:
     waiting = Job.objects.eligible().count()
-    message = f"{waiting} waiting, the first of them for {oldest_queued():.0f} s"
+    message = f"{waiting} waiting, the first of them for {Job.objects.longest_wait_seconds():.0f} s"
     return Check(name="queue", status="warning" if waiting > LONG_QUEUE else "ok", message=message)
 
 

@@ -7,10 +7,10 @@ PROMETHEUS_MULTIPROC_DIR (an empty directory at start) lets each answer for all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
-from django.db.models import Min
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -18,11 +18,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from downloads import storage
-from downloads.models import Job, MediaFile, Node
+from downloads import bell, diagnosis, storage
+from downloads.health import HEALTH
+from downloads.models import Job, MediaFile, Node, Probe
 from downloads.models import counter as counters
+from downloads.models.statuses import FINISHED
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# The labels of a counter, and the series that it has from the beginning.
+Known = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
+UNLABELLED: Known = ((), ((),))
+ENDED: Known = (("status",), tuple((str(status),) for status in FINISHED))
+ERRORS: Known = (("code",), ())
+VERDICTS: Known = (("verdict", "reason"), (("allowed", ""),))
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 
 OWN = CollectorRegistry()
@@ -71,6 +79,7 @@ def exposition() -> bytes:
 
 class RowCollector(Collector):
     def collect(self) -> Iterator[Metric]:
+        yield from _service_gauges()
         yield from _job_gauges()
         yield from _storage_gauges()
         yield from _node_gauges()
@@ -81,6 +90,17 @@ class RowCollector(Collector):
         return []
 
 
+def _service_gauges() -> Iterator[Metric]:
+    build = GaugeMetricFamily("mediadl_build", "Always 1; the label says which version answers.", labels=["version"])
+    build.add_metric([diagnosis.version()], 1)
+    yield build
+    health = GaugeMetricFamily("mediadl_health", "1 for the verdict of /api/v1/health, else 0.", labels=["status"])
+    verdict = HEALTH.report().verdict
+    for status in ("healthy", "degraded", "unhealthy"):
+        health.add_metric([status], status == verdict)
+    yield health
+
+
 def _job_gauges() -> Iterator[Metric]:
     counts = Job.objects.count_by_status()
     jobs = GaugeMetricFamily("jobs_stored", "Jobs whose rows are there.", labels=["status"])
@@ -88,18 +108,13 @@ def _job_gauges() -> Iterator[Metric]:
         jobs.add_metric([status], count)
     yield jobs
     yield GaugeMetricFamily("jobs_in_flight", "Jobs that run now.", value=counts["running"])
-    depth = GaugeMetricFamily("queue_depth", "Jobs that wait for a worker and could start now.", labels=["lane"])
-    depth.add_metric(["download"], Job.objects.eligible().count())
-    yield depth
-    yield GaugeMetricFamily(
-        "oldest_queued_seconds", "How long the first of them has been waiting.", value=oldest_queued()
-    )
-
-
-def oldest_queued() -> float:
-    """Seconds; 0 when nothing waits."""
-    since = Job.objects.eligible().aggregate(since=Min("eligible_at"))["since"]
-    return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
+    depth = GaugeMetricFamily("queue_depth", "What waits for a worker and could start now.", labels=["lane"])
+    oldest = GaugeMetricFamily("oldest_queued_seconds", "How long the first of it has been waiting.", labels=["lane"])
+    depth.add_metric([bell.DOWNLOAD], Job.objects.eligible().count())
+    depth.add_metric([bell.PROBE], Probe.objects.queued().count())
+    oldest.add_metric([bell.DOWNLOAD], Job.objects.longest_wait_seconds())
+    oldest.add_metric([bell.PROBE], Probe.objects.longest_wait_seconds())
+    yield from (depth, oldest)
 
 
 def _storage_gauges() -> Iterator[Metric]:
@@ -120,28 +135,34 @@ def _node_gauges() -> Iterator[Metric]:
 
 
 def _stored_counters() -> Iterator[Metric]:
-    jobs = CounterMetricFamily("jobs", "Jobs that have ended, by status.", labels=["status"])
-    errors = CounterMetricFamily("job_errors", "Jobs that have failed, by code.", labels=["code"])
-    data = CounterMetricFamily("bytes_downloaded", "Bytes of completed jobs.")
-    buckets, total_seconds = dict.fromkeys(counters.BOUNDS, 0.0), 0.0
+    rows: dict[str, list[counters.Counter]] = defaultdict(list)
     for row in counters.Counter.objects.all():
-        if row.name == counters.JOBS:
-            jobs.add_metric([row.label_set["status"]], row.value)
-        elif row.name == counters.JOB_ERRORS:
-            errors.add_metric([row.label_set["code"]], row.value)
-        elif row.name == counters.BYTES_DOWNLOADED:
-            data.add_metric([], row.value)
-        elif row.name == counters.JOB_SECONDS_BUCKET:
-            buckets[row.label_set["le"]] = row.value
-        elif row.name == counters.JOB_SECONDS_SUM:
-            total_seconds = row.value
-    yield from (jobs, errors, data, _durations(buckets, total_seconds))
+        rows[row.name].append(row)
+    yield _series("jobs", "Jobs that have ended, by status.", rows[counters.JOBS], ENDED)
+    yield _series("job_errors", "Jobs that have failed, by code.", rows[counters.JOB_ERRORS], ERRORS)
+    yield _series("bytes_downloaded", "Bytes of completed jobs.", rows[counters.BYTES_DOWNLOADED], UNLABELLED)
+    yield _series(
+        "egress_requests", "Connections that workers asked of the guard.", rows[counters.EGRESS_REQUESTS], VERDICTS
+    )
+    yield _series("egress_bytes", "Bytes that the guard has relayed.", rows[counters.EGRESS_BYTES], UNLABELLED)
+    buckets = {row.label_set["le"]: row.value for row in rows[counters.JOB_SECONDS_BUCKET]}
+    yield _durations(buckets, sum(row.value for row in rows[counters.JOB_SECONDS_SUM]))
 
 
-def _durations(buckets: dict[str, float], total_seconds: float) -> HistogramMetricFamily:
+def _series(name: str, text: str, rows: Iterable[counters.Counter], known: Known) -> CounterMetricFamily:
+    """With nought for the known ones that no row counts yet: a rate needs a beginning."""
+    labels, expected = known
+    values = dict.fromkeys(expected, 0.0) | {tuple(row.label_set[label] for label in labels): row.value for row in rows}
+    family = CounterMetricFamily(name, text, labels=labels)
+    for series, value in values.items():
+        family.add_metric(series, value)
+    return family
+
+
+def _durations(counted: dict[str, float], total_seconds: float) -> HistogramMetricFamily:
     shown, below = [], 0.0
     for bound in counters.BOUNDS:
-        below += buckets[bound]
+        below += counted.get(bound, 0.0)
         shown.append((bound if bound == "+Inf" else f"{float(bound)}", below))
     histogram = HistogramMetricFamily("job_duration_seconds", "From start to completion.")
     histogram.add_metric([], buckets=shown, sum_value=total_seconds)

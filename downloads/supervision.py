@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from downloads import bell, clusters, diagnosis, server, workers
+from downloads.guard_counts import GuardCounts
 from downloads.models import Job, Node
 from downloads.processes import Launch, Service, fork, program
 
@@ -51,12 +52,16 @@ def _engine_services() -> list[Service]:
     engine_socket = _engine_socket()
     settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
     settings.ENGINE_SOCKET = engine_socket
-    guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(settings.RUN_ROOT / "guard.json")]
+    guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(_guard_stats())]
     engine = ["-m", "downloads.engine.forkserver", "--socket", str(engine_socket)]
     return [
         Service("guard", _bare_python(guard, _egress(), [descriptor]), stop_order=2),
         Service("engine", _bare_python(engine, {}, []), stop_order=2),
     ]
+
+
+def _guard_stats() -> Path:
+    return Path(settings.RUN_ROOT) / "guard.json"
 
 
 def _engine_socket() -> Path:
@@ -109,6 +114,8 @@ class Pulse:
         self.say = say
         self.next_at = 0.0
         self.rung_at: dict[str, float] = {}
+        # Where no cluster runs, no guard does: the file would be that of another node.
+        self.guard_counts = GuardCounts(_guard_stats()) if clusters else None
 
     def beat(self) -> None:
         if time.monotonic() < self.next_at:
@@ -117,6 +124,8 @@ class Pulse:
         try:
             self._ring_and_check()
             Node.objects.pulse(settings.NODE_NAME, **diagnosis.node_facts())
+            if self.guard_counts is not None:
+                self.guard_counts.carry_over()
         except (DatabaseError, InterfaceError):
             # Away: nobody could have answered, so nobody is late.
             connection.close()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 JOBS = "jobs_total"
 JOB_ERRORS = "job_errors_total"
 BYTES_DOWNLOADED = "bytes_downloaded_total"
+EGRESS_REQUESTS = "egress_requests_total"
+EGRESS_BYTES = "egress_bytes_total"
 JOB_SECONDS = "job_duration_seconds"
 # How many took at most so long, and longer than the bound before. The sum has a row of its own.
 JOB_SECONDS_BUCKET = "job_duration_seconds_bucket"

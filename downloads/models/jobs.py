@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from downloads.models.statuses import FINISHED, UNFINISHED, Status
 
@@ -67,6 +68,11 @@ class JobQuerySet(models.QuerySet["Job"]):
     def count_by_status(self) -> dict[str, int]:
         rows = self.order_by().values_list("status").annotate(Count("id"))
         return dict.fromkeys(Status.values, 0) | dict(rows)
+
+    def longest_wait_seconds(self) -> float:
+        """How long the first of those that could start now has been waiting; 0 when nothing waits."""
+        since = self.eligible().aggregate(since=Min("eligible_at"))["since"]
+        return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
 
     def stored_bytes(self) -> int:
         live = Q(files__deleted_at__isnull=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -72,6 +72,11 @@ class ProbeQuerySet(models.QuerySet["Probe"]):
 
     def on_node(self, node: str) -> ProbeQuerySet:
         return self.running().filter(worker__startswith=f"{node}/")
+
+    def longest_wait_seconds(self) -> float:
+        """How long the first of those that wait has done so; 0 when nothing waits."""
+        since = self.queued().aggregate(since=Min("created_at"))["since"]
+        return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
 
     def outdated(self) -> ProbeQuerySet:
         return self.filter(expires_at__lt=Now() - GRACE)

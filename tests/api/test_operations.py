@@ -247,7 +247,7 @@ def test_counts_jobs_queue_storage_and_workers(
     assert found["jobs_in_flight"] == 1
     assert found["jobs_stored{status=queued}"] == 2
     assert found["queue_depth{lane=download}"] == 1
-    assert 30 <= found["oldest_queued_seconds"] < 60
+    assert 30 <= found["oldest_queued_seconds{lane=download}"] < 60
     assert (found["storage_bytes_used"], found["files_stored"]) == (5, 1)
     assert found["storage_bytes_total"] >= found["storage_bytes_free"] > 0
     assert 0 <= found["worker_heartbeat_age_seconds{node=node}"] < 30
@@ -255,7 +255,7 @@ def test_counts_jobs_queue_storage_and_workers(
 
 
 def test_nothing_waits_for_no_time(operator: Api) -> None:
-    assert samples(operator.get("/metrics"))["oldest_queued_seconds"] == 0
+    assert samples(operator.get("/metrics"))["oldest_queued_seconds{lane=download}"] == 0
 
 
 def test_counts_how_jobs_end_and_goes_on_when_they_are_deleted(operator: Api, user: User) -> None:
