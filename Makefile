@@ -66,7 +66,7 @@ format: .venv/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff format .
 
 coverage: .venv/.dev ## branch coverage of the suite on SQLite
-	MEDIADL_TESTING=1 $(BIN)/coverage run -m pytest -m "not browser" $(PYTEST_ARGS)
+	MEDIADL_TESTING=1 $(BIN)/coverage run -m pytest $(PARALLEL) -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

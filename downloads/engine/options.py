@@ -94,7 +94,7 @@ FFMPEG_STEPS = (
     "VideoConvertor",
     "VideoRemuxer",
 )
-CONCAT_STEPS = ("Concat", "ModifyChapters")
+CONCAT_STEPS = ("Concat", "Cut", "ModifyChapters")
 
 
 def build(spec: JobSpec) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _embeds_thumbnail(options: DownloadOptions) -> bool:
 
 
 def _postprocessors(options: DownloadOptions) -> Iterator[dict[str, Any]]:
-    """In the order that yt-dlp's own command line keeps, with our Audio, Container and Tags in their places."""
+    """In the order that yt-dlp's own command line keeps, with our Audio, Container, Cut and Tags in their places."""
     if options.sponsorblock_remove:
         categories = sorted(options.sponsorblock_remove)
         yield {"key": "SponsorBlock", "categories": categories, "when": "after_filter"}
@@ -242,7 +242,7 @@ def _postprocessors(options: DownloadOptions) -> Iterator[dict[str, Any]]:
     if _embeds_subtitles(options):
         yield {"key": "FFmpegEmbedSubtitle", "already_have_subtitle": options.download_subtitles}
     if options.sponsorblock_remove:
-        yield {"key": "ModifyChapters", "remove_sponsor_segments": sorted(options.sponsorblock_remove)}
+        yield {"key": "Cut", "remove_sponsor_segments": sorted(options.sponsorblock_remove)}
     yield {"key": "Tags", "add_metadata": options.embed_metadata, "add_chapters": options.embed_chapters}
     if _embeds_thumbnail(options):
         yield {"key": "EmbedThumbnail", "already_have_thumbnail": options.write_thumbnail}

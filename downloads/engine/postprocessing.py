@@ -15,7 +15,8 @@ from yt_dlp.postprocessor.ffmpeg import (
     FFmpegPostProcessor,
     FFmpegPostProcessorError,
 )
-from yt_dlp.utils import MEDIA_EXTENSIONS, prepend_extension, replace_extension
+from yt_dlp.postprocessor.modify_chapters import ModifyChaptersPP
+from yt_dlp.utils import MEDIA_EXTENSIONS, PostProcessingError, prepend_extension, replace_extension
 
 from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume
 
@@ -127,6 +128,18 @@ class FixupM3u8PP(_ListeningPP, FFmpegFixupM3u8PP):  # type: ignore[misc]  # yt_
         return [], info
 
 
+class CutPP(_ListeningPP, ModifyChaptersPP):  # type: ignore[misc]  # yt_dlp has no types
+    """Takes out what viewers have marked. yt-dlp asks ffprobe for the length, which not every ffmpeg comes with."""
+
+    def _get_real_video_duration(self, filepath: str, fatal: bool = True) -> float | None:  # noqa: FBT001, FBT002
+        # Told to do nothing with a file, ffmpeg describes it and fails.
+        words = self.real_run_ffmpeg([(filepath, [])], [], expected_retcodes=(1,))
+        duration = facts.from_ffmpeg(words).duration
+        if duration is None and fatal:
+            raise PostProcessingError("Nothing can be cut out: the length of the media is unknown")
+        return duration
+
+
 class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp has no types
     """Tags and an early `moov`, without a process where that is possible. Also without tags, for the `moov`."""
 
@@ -204,4 +217,5 @@ def lighter(step: Any) -> Any:
 
 def register() -> None:
     """So that options can name our steps as they name yt-dlp's own."""
-    postprocessors.value.update({"AudioPP": AudioPP, "ContainerPP": ContainerPP, "TagsPP": TagsPP})
+    ours = (AudioPP, ContainerPP, CutPP, TagsPP)
+    postprocessors.value.update({step.__name__: step for step in ours})

@@ -303,7 +303,7 @@ def test_tags_and_chapters_are_written_as_asked() -> None:
 def test_sponsorblock_segments_are_removed() -> None:
     options = {"sponsorblock_remove": ("sponsor", "intro")}
     assert step("SponsorBlock", **options) == {"categories": ["intro", "sponsor"], "when": "after_filter"}
-    assert step("ModifyChapters", **options) == {"remove_sponsor_segments": ["intro", "sponsor"]}
+    assert step("Cut", **options) == {"remove_sponsor_segments": ["intro", "sponsor"]}
 
 
 def test_the_steps_come_in_the_order_in_which_they_work() -> None:
@@ -319,7 +319,7 @@ def test_the_steps_come_in_the_order_in_which_they_work() -> None:
         "FFmpegThumbnailsConvertor",
         "Container",
         "FFmpegEmbedSubtitle",
-        "ModifyChapters",
+        "Cut",
         "Tags",
         "EmbedThumbnail",
     ]
