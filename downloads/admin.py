@@ -15,11 +15,12 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from downloads import retention
-from downloads.models import Job, JobEvent, JobLog, MediaFile, Node, TransitionError
+from downloads.models import Job, JobEvent, JobLog, Link, MediaFile, Node, TransitionError
 from downloads.web.tags import moment, percent, size, speed
 from downloads.web.words import main_file, name_of, shorten
 
@@ -232,6 +233,37 @@ class MediaFileAdmin(ReadOnlyAdmin):
     @admin.display(description="size", ordering="size_bytes")
     def readable_size(self, file: MediaFile) -> str:
         return size(file.size_bytes)
+
+
+@admin.register(Link)
+class LinkAdmin(ReadOnlyAdmin):
+    """To look and to revoke: their owners alone are shown the addresses."""
+
+    list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("owner", "file")
+    search_fields = ("label", "owner__username", "file__filename")
+    ordering = ("-id",)
+    actions = ("revoke",)
+
+    @admin.display(description="state")
+    def state(self, link: Link) -> str:
+        return link.state(timezone.now()).label
+
+    @admin.display(description="downloads", ordering="download_count")
+    def used(self, link: Link) -> str:
+        whole = f" of {link.max_downloads}" if link.max_downloads else ""
+        return f"{link.download_count}{whole}"
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, links: QuerySet[Link]) -> None:
+        revoked = [link for link in links if link.revoke(timezone.now())]
+        for link in revoked:
+            self.log_change(request, link, "Revoked.")
+        self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("downloads.change_link")
 
 
 @admin.register(JobEvent)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import RateBucket, SignInLink
 from downloads import audit, bell, crash_points, probing, recovery, retention
-from downloads.models import Job, Node
+from downloads.models import Job, Link, LinkVisit, Node
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,8 @@ def forget() -> None:
         Node.objects.forgotten().delete()
         RateBucket.objects.purge()
         SignInLink.objects.purge(timezone.now())
+        Link.objects.forgotten(timezone.now()).delete()
+        LinkVisit.objects.lapsed(timezone.now()).delete()
         call_command("clearsessions")
 
 

@@ -42,6 +42,17 @@ def load_secret_key(given: str, data_dir: Path, *, debug: bool, is_alone: bool) 
     return _generated(data_dir / "secret_key")
 
 
+def load_keys(name: str, given: list[str], path: Path) -> list[str]:
+    """Keys that sign what leaves the server, apart from SECRET_KEY: the first signs, all are believed.
+
+    Without any, the one that is generated into `path`. Raises ImproperlyConfigured for a weak one.
+    """
+    keys = [key.strip() for key in given if key.strip()]
+    if any(len(key) < SHORTEST_SECRET_KEY for key in keys):
+        raise ImproperlyConfigured(f"A key of {name} is shorter than {SHORTEST_SECRET_KEY} characters.")
+    return keys or [_generated(path)]
+
+
 def _generated(path: Path) -> str:
     try:
         return path.read_text().strip()

@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 
-# Django names the path of every request that it refuses: a file's ends in a title, a sign-in link's is a secret.
-_PERSONAL_PATH = re.compile(r"(/files/[0-9a-f-]{36}/|/sign-in/link/)\S+")
+# Django names the path of every request that it refuses: a file's ends in a title, a link's is a secret.
+_PERSONAL_PATH = re.compile(r"(/files/[0-9a-f-]{36}/|/sign-in/link/|(?<![\w/])/s/).+", re.DOTALL)
 
 
 def logging_config(level: str, format_name: str) -> dict[str, Any]:

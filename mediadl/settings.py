@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from environs import validate
 
-from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_secret_key
+from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_keys, load_secret_key
 from mediadl.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -42,6 +42,7 @@ DEBUG = env.bool("DEBUG", default=False)
 TESTING = env.bool("MEDIADL_TESTING", default=False)
 CRASH_POINTS = env.str("MEDIADL_CRASH_AT", "")
 SECRET_KEY = load_secret_key(env.str("SECRET_KEY", ""), DATA_DIR, debug=DEBUG, is_alone=not env.str("DATABASE_URL", ""))
+LINK_KEYS = load_keys("LINK_KEYS", env.list("LINK_KEYS", []), DATA_DIR / "link_key")
 
 # --- Addresses --------------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
@@ -347,6 +348,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StateEnum": "accounts.api.responses.KEY_STATES",
+        "LinkStateEnum": "downloads.models.LinkState",
+    },
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -50,6 +50,7 @@ SPECIAL = {
     **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info"), ("502", "504", "507")),
     "download_create": ("507",),
     "download_keep": ("410",),
+    "link_create": ("410",),
     "file_retrieve": ("410", "412", "416"),
 }
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from downloads.api import documentation
 from downloads.api.jobs import DownloadViewSet
+from downloads.api.links import FileLinksView, LinkView
 from downloads.api.media import FileView
 from downloads.api.operations import HealthView, LiveView, MetricsView, ReadyView
 from downloads.api.probes import ChannelInfoView, FormatsView, MetadataView, PlaylistPreviewView, ProbeView
@@ -51,6 +52,8 @@ version_1: list[URLPattern | URLResolver] = [
     path("probe/<uuid:probe_id>", ProbeView.as_view(), name="probe"),
     path("events", EventsView.as_view(), name="events"),
     path("files/<uuid:file_id>", FileView.as_view(), name="file"),
+    path("files/<uuid:file_id>/links", FileLinksView.as_view(), name="file-links"),
+    path("links/<uuid:link_id>", LinkView.as_view(), name="link"),
     path("files/<uuid:file_id>/<str:filename>", FileView.as_view(schema=None), name="named-file"),
     path("health", HealthView.as_view(), name="health"),
     path("health/live", LiveView.as_view(), name="health-live"),

@@ -4,6 +4,7 @@ from downloads.models.counter import Counter
 from downloads.models.event import JobEvent, JobLog
 from downloads.models.file import Kind, MediaFile
 from downloads.models.job import Job
+from downloads.models.link import Link, LinkClosedError, LinkState, LinkVisit, TooManyLinksError
 from downloads.models.node import Node
 from downloads.models.probe import Probe, ProbeKind, ProbeStatus
 from downloads.models.statuses import (
@@ -27,6 +28,10 @@ __all__ = [
     "JobLog",
     "Kind",
     "LeaseLostError",
+    "Link",
+    "LinkClosedError",
+    "LinkState",
+    "LinkVisit",
     "MediaFile",
     "Node",
     "Priority",
@@ -35,5 +40,6 @@ __all__ = [
     "ProbeStatus",
     "Stage",
     "Status",
+    "TooManyLinksError",
     "TransitionError",
 ]

@@ -21,6 +21,8 @@ TITLES = {
     400: "The request could not be read",
     403: "This is not allowed",
     404: "There is nothing here",
+    410: "This link leads nowhere any more",
+    429: "That was too often",
     500: "Something failed on our side",
     503: "One moment, please",
 }
@@ -66,6 +68,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     if is_api(request):
         return plain_response(request, problem)
+    return problem_page(request, problem)
+
+
+def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
     return HttpResponse(page_of(request, problem), status=problem.status, headers=problem.headers)
 
 

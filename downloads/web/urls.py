@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import home, jobs, library, pages
+from downloads.web import home, jobs, library, pages, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +13,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/<slug:verb>", jobs.act, name="job_act"),
     path("library", library.library, name="library"),
     path("library/selection", library.selection, name="library_selection"),
+    path("files/<uuid:file_id>/links", sharing.links, name="links"),
+    path("links/<uuid:link_id>/revoke", sharing.revoke, name="link_revoke"),
+    path("s/<str:token>", shared.shared_file, name="shared_file"),
+    path("s/<str:token>/<str:filename>", shared.shared_file, name="named_shared_file"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),

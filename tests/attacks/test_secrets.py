@@ -44,6 +44,9 @@ EXEMPT = {
 }
 NEVER = {("downloads_joblog", "message"): (TOKEN, BEARER, PASSWORD, COOKIE, API_KEY)}
 
+# The product, its answers to strangers, a key of its API, and the token of a link.
+After = tuple[Product, list[httpx.Response], str, str]
+
 
 @pytest.fixture(scope="module")
 def after(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Any:
@@ -55,9 +58,10 @@ def after(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Any:
         ) as product,
     ):
         meet_secrets(product, origin, site)
+        token = share_a_file(product)
         key = issue_a_key(product)
         errors = provoke(product, key)
-        yield product, errors, key
+        yield product, errors, key, token
 
 
 def meet_secrets(product: Product, origin: Origin, site: HostileSite) -> None:
@@ -89,6 +93,20 @@ def issue_a_key(product: Product) -> str:
     return str(plain)
 
 
+def share_a_file(product: Product) -> str:
+    """Fetched, mistyped and revoked, so that every kind of answer has been given to its address."""
+    jobs = product.api.get("/download", params={"status": "completed"}).json()["results"]
+    link = product.api.post(f"/files/{jobs[0]['files'][0]['file_id']}/links", json={}).json()
+    url = str(link["url"])
+    with httpx.Client(timeout=20, trust_env=False) as client:
+        statuses = [client.get(address).status_code for address in (url, url.replace("/s/", "/s/x"), f"{url}/{url}")]
+        client.post(url)
+        product.api.delete(f"/links/{link['link_id']}")
+        statuses.append(client.get(url, headers={"Accept": "text/html"}).status_code)
+    assert statuses == [200, 404, 404, 410]
+    return url.split("/")[4]
+
+
 def provoke(product: Product, key: str) -> list[httpx.Response]:
     """Error answers, to requests that carry secrets in every place there is."""
     root = f"http://127.0.0.1:{product.port}"
@@ -107,32 +125,32 @@ def provoke(product: Product, key: str) -> list[httpx.Response]:
     return answers
 
 
-def test_the_log_has_none_of_them(after: tuple[Product, list[httpx.Response], str]) -> None:
-    product, _, key = after
+def test_the_log_has_none_of_them(after: After) -> None:
+    product, _, key, token = after
     log = product.log()
     assert "guard" in log or "request" in log
-    lines = [(mark, line[:400]) for line in log.splitlines() for mark in (*MARKS, key) if mark in line]
+    lines = [(mark, line[:400]) for line in log.splitlines() for mark in (*MARKS, key, token) if mark in line]
     assert lines == []
     assert not re.findall(r"GET /\S*\?\S+", log), "a query string"
 
 
-def test_answers_to_strangers_repeat_none_of_them(after: tuple[Product, list[httpx.Response], str]) -> None:
-    _, errors, key = after
+def test_answers_to_strangers_repeat_none_of_them(after: After) -> None:
+    _, errors, key, token = after
     for answer in errors:
         assert answer.status_code < 500, answer.url
         told = answer.text + "".join(value for name, value in answer.headers.items() if name.lower() != "location")
-        assert not [mark for mark in (BEARER, PASSWORD, COOKIE, API_KEY, key) if mark in told], answer.url
+        assert not [mark for mark in (BEARER, PASSWORD, COOKIE, API_KEY, key, token) if mark in told], answer.url
         assert "Traceback" not in told
 
 
 def test_the_database_has_none_of_them_but_where_they_belong(
-    after: tuple[Product, list[httpx.Response], str],
+    after: After,
 ) -> None:
-    product, _, key = after
+    product, _, key, token = after
     found = {
         (table, column, mark, value[:300])
         for table, column, value in cells(product)
-        for mark in (*MARKS, key)
+        for mark in (*MARKS, key, token)
         if mark in value and ((table, column) not in EXEMPT or mark in NEVER.get((table, column), ()))
     }
     assert found == set()
@@ -166,40 +184,40 @@ def dumped(product: Product) -> list[tuple[str, str, str]]:
     return rows
 
 
-def test_the_disk_has_none_of_them_outside_the_database(after: tuple[Product, list[httpx.Response], str]) -> None:
+def test_the_disk_has_none_of_them_outside_the_database(after: After) -> None:
     """Exempt: title and address are in the medium's own tags, as yt-dlp writes them (embed_metadata)."""
-    product, _, key = after
+    product, _, key, token = after
     for path in product.data_dir.rglob("*"):
         if not path.is_file() or path.name.startswith("mediadl.sqlite3"):
             continue
         content = path.read_bytes()
         allowed = {TITLE, TOKEN} if path.relative_to(product.data_dir).parts[0] in {"files", "work"} else set()
-        found = [mark for mark in (*MARKS, key) if mark.encode() in content and mark not in allowed]
+        found = [mark for mark in (*MARKS, key, token) if mark.encode() in content and mark not in allowed]
         assert found == [], path.relative_to(product.data_dir)
 
 
-def test_processes_show_none_of_them(after: tuple[Product, list[httpx.Response], str]) -> None:
+def test_processes_show_none_of_them(after: After) -> None:
     """Command lines are for everybody on the machine to read.
 
     Exempt: ffmpeg is given title and address while it writes them as tags.
     """
-    product, _, key = after
+    product, _, key, token = after
     for command in product.pids().values():
         allowed = {TITLE, TOKEN} if "ffmpeg" in command.split(" ")[0] else set()
-        assert not [mark for mark in (*MARKS, key) if mark in command and mark not in allowed], command
+        assert not [mark for mark in (*MARKS, key, token) if mark in command and mark not in allowed], command
 
 
-def test_the_children_are_given_no_secrets(after: tuple[Product, list[httpx.Response], str]) -> None:
-    product, _, _ = after
+def test_the_children_are_given_no_secrets(after: After) -> None:
+    product, _, _, _ = after
     for pid, command in product.pids().items():
         if "forkserver" in command:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             assert not [name for name in (b"API_KEY", b"SECRET", b"DATABASE_URL") if name in environment]
 
 
-def test_a_revoked_key_stops_at_once(after: tuple[Product, list[httpx.Response], str]) -> None:
+def test_a_revoked_key_stops_at_once(after: After) -> None:
     """Last in the module: by every web process, within a second."""
-    product, _, key = after
+    product, _, key, _ = after
     mine = next(entry for entry in product.api.get("/keys").json()["results"] if entry["name"] == "of a test")
     assert product.api.delete(f"/keys/{mine['key_id']}").status_code in {200, 204}
     bodies = set()
@@ -210,8 +228,8 @@ def test_a_revoked_key_stops_at_once(after: tuple[Product, list[httpx.Response],
     assert len(bodies) == 1
 
 
-def test_doctor_shows_no_secret(after: tuple[Product, list[httpx.Response], str]) -> None:
-    product, _, _ = after
+def test_doctor_shows_no_secret(after: After) -> None:
+    product, _, _, _ = after
     command = [sys.executable, str(ROOT / "manage.py"), "doctor"]
     told = subprocess.run(command, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
     assert API_KEY not in told.stdout + told.stderr

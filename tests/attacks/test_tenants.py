@@ -17,7 +17,8 @@ from pytest_django import Settings
 
 from accounts.models import ApiKey, Scope, User
 from downloads import storage
-from downloads.models import Job, JobEvent, JobLog, MediaFile, Probe, ProbeKind
+from downloads.links import token_of
+from downloads.models import Job, JobEvent, JobLog, Link, MediaFile, Probe, ProbeKind
 from downloads.web import words
 from tests.attacks.routes import (
     LISTS_BY_KEY,
@@ -51,6 +52,7 @@ class Victim:
     file: MediaFile
     key: ApiKey
     probe: Probe
+    link: Link
 
     @property
     def values(self) -> dict[str, object]:
@@ -62,6 +64,7 @@ class Victim:
             "filename": "clip.mp4",
             "key_id": self.key.pk,
             "probe_id": self.probe.pk,
+            "link_id": self.link.pk,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,
@@ -73,8 +76,8 @@ class Victim:
 
     @property
     def secrets(self) -> list[str]:
-        ids = [row.pk for row in (self.user, self.job, self.queued, self.file, self.key, self.probe)]
-        return [MARK, self.file.storage_key, self.key.digest, *(str(pk) for pk in ids)]
+        ids = [row.pk for row in (self.user, self.job, self.queued, self.file, self.key, self.probe, self.link)]
+        return [MARK, self.file.storage_key, self.key.digest, token_of(self.link.pk), *(str(pk) for pk in ids)]
 
     def rows_but_keys(self) -> list[Any]:
         """A key that was used, if only to be refused something, says so in its row."""
@@ -91,6 +94,7 @@ _OWNER: dict[Any, str] = {
     JobEvent: "job__owner",
     JobLog: "job__owner",
     Probe: "owner",
+    Link: "owner",
 }
 
 
@@ -116,7 +120,8 @@ def victim(db: None) -> Victim:
     path.write_bytes(f"{MARK} bytes".encode())
     key, _ = ApiKey.objects.issue(user, f"{MARK} key", Scope)
     probe = Probe.objects.create(owner=user, kind=ProbeKind.MEDIA, url=job.url, fingerprint="0" * 64)
-    return Victim(user=user, job=job, queued=queued, file=file, key=key, probe=probe)
+    link = Link.objects.issue(file, user, timezone.now(), label=f"{MARK} link")
+    return Victim(user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link)
 
 
 def by_key(plain: str) -> Client:
@@ -162,6 +167,7 @@ STRANGERS: dict[str, tuple[Callable[[Victim], Client], set[int], set[int]]] = {
     "the owner's key in the query": (lambda _: Client(), {401}, {401}),
 }
 NOT_OFFERED = {405}
+NAMES_OF_IDS = ("request_id", "job_id", "file_id", "key_id", "probe_id", "link_id")
 
 
 def ask(client: Client, verb: str, path: str) -> Any:
@@ -203,7 +209,9 @@ def test_a_row_of_somebody_else_is_not_there_for_the_api(victim: Victim, who: st
 @pytest.mark.parametrize("who", ["another user's key", "another user's session", "an operator's key"])
 def test_a_row_of_somebody_else_looks_like_one_that_never_was(victim: Victim, who: str) -> None:
     client = STRANGERS[who][0](victim)
-    never = victim.values | {name: uuid.uuid4() for name in ("request_id", "job_id", "file_id", "key_id", "probe_id")}
+    never = victim.values | {
+        name: uuid.uuid4() for name in ("request_id", "job_id", "file_id", "key_id", "probe_id", "link_id")
+    }
     rows = of(ROWS_BY_SESSION if "session" in who else ROWS_BY_KEY)
     for route in rows:
         for verb in ("GET", "POST", "PATCH", "DELETE"):

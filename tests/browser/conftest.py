@@ -64,6 +64,7 @@ def server(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyte
         "MEDIADL_TESTING": "1",
         # Or it would not know the sessions that the tests make.
         "SECRET_KEY": django_settings.SECRET_KEY,
+        "LINK_KEYS": ",".join(django_settings.LINK_KEYS),
         "STORAGE_RESERVE_BYTES": "0",
     }
     command = [sys.executable, "-m", "uvicorn", "mediadl.asgi:application", "--port", str(port), "--no-access-log"]

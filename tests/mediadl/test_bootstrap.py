@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_secret_key
+from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_keys, load_secret_key
 
 GIVEN = "x" * SHORTEST_SECRET_KEY
 WEAK = "change-me"
@@ -81,3 +81,16 @@ def test_a_machine_that_is_alone_takes_the_generated_key_for_a_weak_one_and_says
 
 def test_a_weak_key_is_good_enough_for_debugging(tmp_path: Path) -> None:
     assert key(tmp_path, WEAK, debug=True) == WEAK
+
+
+def test_keys_that_sign_what_leaves_the_server_are_generated_where_none_is_given(tmp_path: Path) -> None:
+    [made] = load_keys("LINK_KEYS", ["", " "], tmp_path / "link_key")
+    assert [made] == load_keys("LINK_KEYS", [], tmp_path / "link_key") != [key(tmp_path)]
+    assert stat.S_IMODE((tmp_path / "link_key").stat().st_mode) == 0o600
+
+
+def test_given_keys_keep_their_order_and_a_weak_one_is_refused(tmp_path: Path) -> None:
+    assert load_keys("LINK_KEYS", [f" {GIVEN}1 ", f"{GIVEN}2"], tmp_path / "link_key") == [f"{GIVEN}1", f"{GIVEN}2"]
+    with pytest.raises(ImproperlyConfigured, match="LINK_KEYS"):
+        load_keys("LINK_KEYS", [GIVEN, WEAK], tmp_path / "link_key")
+    assert list(tmp_path.iterdir()) == []

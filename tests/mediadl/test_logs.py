@@ -20,6 +20,8 @@ with structlog.contextvars.bound_contextvars(request_id="r-1"):
     with structlog.contextvars.bound_contextvars(job_id="j-1", attempt=2):
         log.info("lease_lost", reason='two\\nlines and "quotes"')
     logging.getLogger("django.request").warning("Not Found: %s", "/nowhere")
+    logging.getLogger("django.request").warning("Not Found: %s", "/s/ zq7token of a link")
+    logging.getLogger("django.request").warning("Gone: %s", "/api/v1/files/%s/zq7title with words.mp4" % ("0" * 36))
 log.debug("a detail")
 try:
     1 / 0
@@ -94,6 +96,13 @@ def test_libraries_that_name_people_and_addresses_are_silent(lines: list[dict[st
     assert "somebody" not in said
     assert "media.example" not in said
     assert "HTTP_HOST" not in said
+
+
+def test_paths_that_name_titles_and_links_are_cut(lines: list[dict[str, Any]]) -> None:
+    assert event(lines, "Not Found: /s/...")
+    assert event(lines, f"Gone: /api/v1/files/{'0' * 36}/...")
+    assert "zq7" not in json.dumps(lines)
+    assert "words" not in json.dumps(lines)
 
 
 def test_details_are_said_at_debug_alone(lines: list[dict[str, Any]]) -> None:
