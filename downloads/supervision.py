@@ -44,20 +44,22 @@ def services(parts: frozenset[str], web_socket: socket.socket | None) -> list[Se
 
 def _engine_services() -> list[Service]:
     """The guard and the fork server; workers learn from the settings where they are."""
+    engine_socket = settings.ENGINE_SOCKET = _engine_socket()
+    engine = ["-m", "downloads.engine.forkserver", "--socket", str(engine_socket)]
+    # One that runs elsewhere is the only way out of the network that this node is in.
+    guards = [] if settings.GUARD_URL else [_guard_service()]
+    return [*guards, Service("engine", _bare_python(engine, {}, []), stop_order=2)]
+
+
+def _guard_service() -> Service:
     # Held by this process, so that the guard has the same port after a restart.
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     answer_at_once(listener)
     listener.set_inheritable(True)
     descriptor = listener.detach()
-    engine_socket = _engine_socket()
     settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
-    settings.ENGINE_SOCKET = engine_socket
     guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(_guard_stats())]
-    engine = ["-m", "downloads.engine.forkserver", "--socket", str(engine_socket)]
-    return [
-        Service("guard", _bare_python(guard, _egress(), [descriptor]), stop_order=2),
-        Service("engine", _bare_python(engine, {}, []), stop_order=2),
-    ]
+    return Service("guard", _bare_python(guard, _egress(), [descriptor]), stop_order=2)
 
 
 def _guard_stats() -> Path:

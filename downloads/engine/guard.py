@@ -2,7 +2,7 @@
 
 It resolves a name once, refuses unless every answer is public or allowed, and connects to what it judged. Run it as
 `python -m downloads.engine.guard --fd N` with a listening socket, or `--port N`; its policy is EGRESS_ALLOW,
-EGRESS_PORTS and EGRESS_DOMAINS_BLOCKED.
+EGRESS_PORTS and EGRESS_DOMAINS_BLOCKED. `--off-loopback` is for a network of its own that only workers are on.
 """
 
 from __future__ import annotations
@@ -161,17 +161,19 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--fd", type=int, help="a listening socket inherited from the parent")
     place.add_argument("--port", type=int, help="0 for any free one, named in the log")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--off-loopback", action="store_true", help="any address: whoever reaches it may use it")
     parser.add_argument("--stats", type=Path, help="a JSON file to keep the counters in")
     return parser
 
 
 def _listener(options: argparse.Namespace) -> socket.socket:
-    """Raises ValueError off loopback: a guard that others reach is an open proxy."""
+    """Raises ValueError off loopback unless that is asked for: a guard that others reach is an open proxy."""
     if options.fd is not None:
         listener = socket.socket(fileno=options.fd)
         _check_loopback(listener.getsockname()[0])
         return listener
-    _check_loopback(options.host)
+    if not options.off_loopback:
+        _check_loopback(options.host)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     return socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
 

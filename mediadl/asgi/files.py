@@ -48,7 +48,7 @@ class Files:
         is_passed_through: bool = False,
         send_timeout: float = SEND_TIMEOUT_SECONDS,
     ) -> None:
-        """`is_passed_through` leaves the redirect to the nginx in front."""
+        """`is_passed_through` leaves the redirect to the nginx in front, which could give no token back."""
         self._application = application
         self._root = root
         self._threads = threads
@@ -60,12 +60,15 @@ class Files:
         self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._is_passed_through or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._application(scope, receive, send)
             return
-        head = await hand_over(self._application, scope, receive, send, _names_a_file)
+        head = await hand_over(self._application, scope, receive, send, self._is_ours)
         if head is not None:
             await self._answer(head, scope, receive, send)
+
+    def _is_ours(self, head: Head) -> bool:
+        return _names_a_file(head) and not (self._is_passed_through and head.get(TOKEN) is None)
 
     async def _answer(self, head: Head, scope: Scope, receive: Receive, send: Send) -> None:
         key = unquote_to_bytes((head.get(REDIRECT) or "").removeprefix(PREFIX))

@@ -180,6 +180,12 @@ def test_leaves_the_redirect_to_nginx_when_told_to(files: BuildFiles) -> None:
     assert (answer.body, answer.headers["x-accel-redirect"]) == (b"ignored", "/_protected/job/1/a.mp4")
 
 
+def test_sends_itself_what_has_a_token_since_nginx_gives_none_back(root: Path, files: BuildFiles) -> None:
+    view = DownloadView("job/1/a.mp4", X_Accel_Token="t")
+    answer = asyncio.run(call(files(view, is_passed_through=True)))
+    assert answer.body == (root / "job/1/a.mp4").read_bytes()
+
+
 def test_a_client_that_leaves_ends_the_reading_and_leaves_no_handle(root: Path, files: BuildFiles) -> None:
     async def leave_while_stalled() -> Call:
         client = Call(files(DownloadView("job/1/large.bin")), stall=2)

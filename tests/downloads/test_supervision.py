@@ -33,3 +33,15 @@ def test_a_directory_that_others_can_enter_is_not_used(run_root: Path) -> None:
     supervision._engine_socket().parent.chmod(0o755)
     with pytest.raises(PermissionError, match="shorter DATA_DIR"):
         supervision._engine_socket()
+
+
+def test_a_guard_that_runs_elsewhere_is_not_started_here(settings: Settings, data_dir: Path) -> None:
+    settings.GUARD_URL = "http://10.213.0.2:3128"
+    assert [service.name for service in supervision._engine_services()] == ["engine"]
+    assert settings.GUARD_URL == "http://10.213.0.2:3128"
+
+
+def test_without_one_each_machine_has_its_own(settings: Settings, data_dir: Path) -> None:
+    settings.GUARD_URL = ""
+    assert [service.name for service in supervision._engine_services()] == ["guard", "engine"]
+    assert settings.GUARD_URL.startswith("http://127.0.0.1:")

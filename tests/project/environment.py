@@ -15,7 +15,7 @@ REFERENCE = ROOT / "docs" / "configuration.md"
 EXAMPLE = ROOT / ".env.example"
 
 # Set by the product for its own processes and tests; one paragraph of the reference names them.
-INTERNAL = frozenset({"GUARD_URL", "ENGINE_SOCKET", "MEDIADL_CRASH_AT", "MEDIADL_TESTING", "Q_CLUSTER_NAME"})
+INTERNAL = frozenset({"ENGINE_SOCKET", "MEDIADL_CRASH_AT", "MEDIADL_TESTING", "Q_CLUSTER_NAME"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,14 @@ class TestStartAndEnd:
     def test_listens_on_loopback_alone(self, host: str) -> None:
         assert "loopback" in failure_of("--port", "0", "--host", host)
 
+    def test_listens_anywhere_when_told_that_the_network_is_its_own(self) -> None:
+        command = [sys.executable, "-m", "downloads.engine.guard", "--port", "0", "--host", "0.0.0.0", "--off-loopback"]
+        with subprocess.Popen(command, cwd=ROOT, env={}, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            said = json.loads(process.stderr.readline())
+            process.terminate()
+        assert (said["event"], said["address"].partition(":")[0]) == ("guard_listening", "0.0.0.0")
+
     def test_refuses_an_inherited_socket_that_others_reach(self) -> None:
         with socket.socket() as listener:
             listener.bind(("0.0.0.0", 0))

@@ -1,0 +1,105 @@
+"""compose.yaml and nginx.conf: well-formed, hardened, and of variables that exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ops.nginx import command, configuration
+from tests.ops.programs import OPS
+from tests.project import environment
+from tests.project.tree import ROOT
+
+COMPOSE = OPS / "compose.yaml"
+EXAMPLE = OPS / "compose.env.example"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+# Of the containers of others, and of compose.yaml itself.
+FOREIGN = re.compile(r"(POSTGRES|GF)_\w+|EGRESS_DOMAINS_BLOCKED")
+PARAMETERS = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "LISTEN", "GRAFANA_LISTEN", "WORKER_CONTAINERS"}
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def test_compose_obeys_the_schema_of_its_specification() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    answer = subprocess.run([*check, COMPOSE], capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stdout
+
+
+@every_service
+def test_a_container_may_do_next_to_nothing(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.keys() & {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices"}
+    assert "docker.sock" not in str(service)
+
+
+@every_service
+def test_only_the_guard_has_a_way_out_that_is_no_port(name: str) -> None:
+    networks = set(SERVICES[name]["networks"])
+    assert "inside" in networks
+    assert ("egress" in networks) == (name == "guard")
+    assert ("outside" in networks) == ("ports" in SERVICES[name])
+
+
+def test_the_network_that_workers_are_on_leads_nowhere() -> None:
+    assert yaml.safe_load(COMPOSE.read_text())["networks"]["inside"]["internal"] is True
+    assert SERVICES["worker"]["networks"] == ["inside"]
+
+
+def test_workers_go_through_the_guard() -> None:
+    address = SERVICES["guard"]["networks"]["inside"]["ipv4_address"]
+    assert SERVICES["worker"]["environment"]["GUARD_URL"] == f"http://{address}:3128"
+
+
+@every_service
+def test_ports_are_published_on_this_machine_alone_by_default(name: str) -> None:
+    assert [port for port in SERVICES[name].get("ports", []) if ":-127.0.0.1:" not in port] == []
+
+
+def test_images_are_pinned_to_a_version() -> None:
+    images = {service["image"] for service in SERVICES.values()} - {"mediadl"}
+    assert [image for image in images if not re.search(r":v?\d", image)] == []
+
+
+def test_what_mediadl_is_given_are_variables_of_ours() -> None:
+    given = {name for service in SERVICES.values() for name in service.get("environment", {})}
+    known = set(environment.read_by_settings())
+    assert {name for name in given - known if not FOREIGN.fullmatch(name)} == set()
+
+
+def test_the_example_has_every_variable_that_compose_asks_for() -> None:
+    asked = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE.read_text()))
+    listed = set(re.findall(r"^#?([A-Z0-9_]+)=", EXAMPLE.read_text(), re.MULTILINE))
+    assert asked == listed
+    assert asked - set(environment.read_by_settings()) - PARAMETERS == set()
+
+
+def test_secrets_have_no_default() -> None:
+    text = COMPOSE.read_text()
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN", "GRAFANA_PASSWORD"):
+        assert set(re.findall(rf"\$\{{{name}(.*?)\}}", text)) == {":?"}
+
+
+def test_what_is_mounted_is_there() -> None:
+    mounts = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    sources = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
+    assert len(sources) > 3
+    assert [source for source in sources if not (OPS / source).exists()] == []
+    assert (ROOT / "Dockerfile").exists()
+
+
+def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
+    written = configuration(tmp_path / "nginx", upstream=9, files=tmp_path, port=9)
+    answer = subprocess.run(command(written, "-t"), capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "warn" not in answer.stderr or os.geteuid() != 0
