@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import RateBucket, SignInLink
+from accounts.models import IdempotentAnswer, RateBucket, SignInLink
 from downloads import audit, bell, crash_points, probing, recovery, retention
 from downloads.models import Job, Link, LinkVisit, Node
 
@@ -70,6 +70,7 @@ def forget() -> None:
         retention.forget_finished()
         Node.objects.forgotten().delete()
         RateBucket.objects.purge()
+        IdempotentAnswer.objects.purge()
         SignInLink.objects.purge(timezone.now())
         Link.objects.forgotten(timezone.now()).delete()
         LinkVisit.objects.lapsed(timezone.now()).delete()

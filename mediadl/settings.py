@@ -63,7 +63,9 @@ CORS_ALLOW_HEADERS = (
     *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "range"),
     "x-api-key",
 )
-CORS_EXPOSE_HEADERS = ("etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
+CORS_EXPOSE_HEADERS = (
+    *("etag", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"),
+)
 CORS_URLS_REGEX = r"^/api/"
 WEB_WORKERS = env.int("WEB_WORKERS", 1, validate=positive)
 # Several web processes add their metrics up in files; prometheus-client asks the environment where they are.

@@ -38,7 +38,9 @@ class KeySerializer(Shape):
 class IssuedKeySerializer(KeySerializer):
     """A key as the one answer that makes it shows it."""
 
-    key = serializers.CharField(help_text="Shown this once: only its digest is kept.")
+    key = serializers.CharField(
+        allow_null=True, help_text="Shown this once, since only its digest is kept: null when the answer is repeated."
+    )
 
 
 class KeyListSerializer(Shape):

@@ -1,6 +1,6 @@
 """Keys and "who am I". Whoever makes a key can give it no scope that they have not themselves.
 
-There is no Idempotency-Key here: to repeat the answer that shows a key, the key would have to be kept.
+An answer that is repeated for its Idempotency-Key has everything but the key: for that the key would have to be kept.
 """
 
 # ruff: noqa: ARG002 - DRF's signatures
@@ -29,6 +29,7 @@ from accounts.models import ApiKey, KeyUnusableError
 from accounts.models.key import ApiKeyQuerySet
 from accounts.permissions import IsPersonOrHasScope
 from accounts.principal import Principal, principal_of
+from downloads.api.idempotency import idempotent
 from downloads.api.pagination import link, page_of, position_of
 from downloads.api.query import NoQuery
 from downloads.api.strict import StrictSerializer
@@ -75,6 +76,7 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
         return Response(represent_key(self.get_object(), timezone.now()))
 
     @extend_schema(**describe.CREATE)
+    @idempotent(secrets=["key"])
     def create(self, request: Request) -> Response:
         wanted = read(NewKeySerializer, request)
         principal = principal_of(request)
@@ -98,6 +100,7 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(**describe.ROTATE)
+    @idempotent(secrets=["key"])
     def rotate(self, request: Request, key_id: uuid.UUID) -> Response:
         key = self.get_object()
         wanted = read(KeyRotationSerializer, request)

@@ -22,6 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.principal import principal_of
 from downloads import events, library, retention
 from downloads.api import describe
+from downloads.api.idempotency import idempotent
 from downloads.api.pagination import link, page_of, position_of
 from downloads.api.problem import Problem
 from downloads.api.query import ListQuery, LogsQuery, NoQuery, WaitQuery
@@ -54,6 +55,7 @@ class DownloadViewSet(GenericViewSet[Job]):
     # --- All of them ------------------------------------------------------------------------------------------
 
     @extend_schema(**describe.CREATE)
+    @idempotent()
     def create(self, request: Request) -> Response:
         NoQuery.read(request)
         wanted = DownloadRequestSerializer(data=request.data)

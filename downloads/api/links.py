@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from accounts.principal import principal_of
 from downloads.api import describe_links as describe
+from downloads.api.idempotency import idempotent
 from downloads.api.link_shapes import LinkListQuery, LinkRequestSerializer
 from downloads.api.pagination import link as page_link
 from downloads.api.pagination import page_of, position_of
@@ -48,6 +49,7 @@ class FileLinksView(APIView):
         )
 
     @extend_schema(**describe.CREATE)
+    @idempotent()
     def post(self, request: Request, file_id: uuid.UUID) -> Response:
         NoQuery.read(request)
         wanted = LinkRequestSerializer(data=request.data)

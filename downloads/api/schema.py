@@ -10,6 +10,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from downloads.api import examples
+from downloads.api.idempotency import HEADER, MAX_LENGTH, REPLAYED, is_idempotent
 from downloads.api.problem import CONTENT_TYPE, TITLES
 
 
@@ -18,6 +19,28 @@ class Schema(AutoSchema):
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """An `idempotent` method says so by itself."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        method = getattr(self.view, "action", None) or self.method.lower()
+        if operation and is_idempotent(getattr(self.view, method, None)):
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            operation["responses"]["201"].setdefault("headers", {})[REPLAYED] = IDEMPOTENCY_REPLAYED
+        return operation
+
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
+    "description": "Any text of yours, such as a UUID, that makes it safe to repeat the request: for 24 hours the same "
+    "request with the same key is answered as the first one was, and does nothing.",
+}
+IDEMPOTENCY_REPLAYED: dict[str, Any] = {
+    "schema": {"type": "string", "enum": ["true"]},
+    "description": f"When this is the answer that the first request with the {HEADER} got.",
+}
 
 
 # For each status the code that it mostly has, and what it means.
@@ -34,6 +57,7 @@ PROBLEMS = {
     "413": ("body_too_large", "The body is too large."),
     "415": ("unsupported_media_type", "The body is of the wrong type."),
     "416": ("range_not_satisfiable", "The file ends before the first byte asked for."),
+    "422": ("idempotency_conflict", "The Idempotency-Key was used for another request."),
     "429": ("rate_limit_exceeded", "Too many requests, or too many waiting jobs."),
     "500": ("internal_error", "Something failed inside this service."),
     "502": ("origin_unavailable", "The site does not give what was asked for; `code` says why."),
@@ -45,6 +69,7 @@ EVERYWHERE = ("400", "405", "406", "500", "503")
 WITH_CREDENTIALS = ("401", "403", "404", "429")
 WITH_BODY = ("413", "415")
 CHANGING = ("409",)
+REPEATABLE = ("409", "422")
 # By operation, where it is not everywhere.
 SPECIAL = {
     **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info"), ("502", "504", "507")),
@@ -81,6 +106,8 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[str]:
         statuses.update(WITH_CREDENTIALS)
     if "requestBody" in operation:
         statuses.update(WITH_BODY)
+    if any(parameter["name"] == HEADER for parameter in operation.get("parameters", [])):
+        statuses.update(REPEATABLE)
     if method != "get" and "{" in path:
         statuses.update(CHANGING)
     return statuses

@@ -98,6 +98,15 @@ def test_says_of_each_operation_what_it_does_and_gives_an_example(document: dict
         assert "example" in json.dumps(operation), name
 
 
+def test_every_operation_that_creates_can_be_repeated_safely(document: dict[str, Any]) -> None:
+    """The view's method is decorated with downloads.api.idempotency.idempotent."""
+    created = {name: operation for name, operation in operations(document) if "201" in operation["responses"]}
+    assert created.keys() >= {"POST /download", "POST /keys"}
+    for name, operation in created.items():
+        assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}, name
+        assert {"409", "422"} <= set(operation["responses"]), name
+
+
 def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         is_open = name.startswith("GET /health")

@@ -180,10 +180,6 @@ def test_needs_the_scope_write(user: User) -> None:
     assert not Job.objects.exists()
 
 
-def test_an_idempotency_key_does_no_harm(api: Api) -> None:
-    assert api.post("/download", {"url": URL}, **{"Idempotency-Key": "one"}).status_code == 201
-
-
 @pytest.mark.parametrize(
     ("allowed", "blocked", "status"),
     [

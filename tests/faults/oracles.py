@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 from tests.origin import Origin
@@ -156,6 +157,14 @@ class Oracle:
         job = self.product.submit(self.origin.url(path), embed_metadata=False, **options)
         self.ledger[job["request_id"]] = path
         return str(job["request_id"])
+
+    def post(self, path: str, idempotency_key: str) -> httpx.Response:
+        """Whatever is answered: what a client does that repeats a request whose answer it has lost."""
+        body = {"url": self.origin.url(path), "embed_metadata": False}
+        answer = self.product.api.post("/download", json=body, headers={"Idempotency-Key": idempotency_key})
+        if answer.status_code == 201:
+            self.ledger[answer.json()["request_id"]] = path
+        return answer
 
     def rest(self, seconds: float) -> None:
         wait_until(self.record.is_at_rest, seconds, every=0.2, what="the end of every job")

@@ -69,6 +69,22 @@ def test_a_submission_that_was_not_answered_may_exist_and_then_ends(shared_oracl
     assert len(shared_oracle.record.jobs()) - before == (3 if point == "submit.after_commit" else 2)
 
 
+@pytest.mark.parametrize("point", ["submit.before_commit", "idempotency.before_commit", "idempotency.after_commit"])
+def test_who_asks_again_with_the_same_key_after_a_crash_has_one_job(shared_oracle: Oracle, point: str) -> None:
+    before, path = len(shared_oracle.record.jobs()), item()
+    armed = arm(shared_oracle, point)
+    with contextlib.suppress(httpx.HTTPError):
+        pytest.fail(f"was answered: {shared_oracle.post(path, point)}")
+    fired(armed)
+    wait_until(shared_oracle.product._answers, 20)
+    answer = shared_oracle.post(path, point)
+
+    assert answer.status_code == 201
+    assert ("Idempotency-Replayed" in answer.headers) == (point == "idempotency.after_commit")
+    assert len(shared_oracle.record.jobs()) - before == 1
+    assert shared_oracle.verdict() == []
+
+
 @pytest.mark.parametrize("point", ["delete.before_commit", "delete.before_bytes"])
 def test_a_deletion_that_dies_half_way_leaves_neither_rows_nor_bytes_alone(shared_oracle: Oracle, point: str) -> None:
     job = shared_oracle.submit(item())

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,6 +52,19 @@ def test_four_sweepers_at_once_recover_each_job_once(make_oracle: Bench) -> None
     assert oracle.final_verdict(seconds=60) == []
     lost = [[kind for kind, _, _ in history].count("lost") for history in oracle.record.histories().values()]
     assert lost == [1, 1, 1, 1]
+
+
+def test_fifty_posts_with_one_idempotency_key_are_one_job(make_oracle: Bench) -> None:
+    oracle = make_oracle()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: oracle.post("/slow/150000/item/1.mp4", "fifty"), range(50)))
+
+    assert Counter(answer.status_code for answer in answers) == {201: 50}
+    assert len({answer.content for answer in answers}) == 1
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers].count(None) == 1
+    assert oracle.post("/item/2.mp4", "fifty").status_code == 422
+    assert len(oracle.record.jobs()) == 1
+    assert oracle.final_verdict(seconds=60) == []
 
 
 def sweeper(oracle: Oracle) -> subprocess.Popen[bytes]:
