@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from downloads import crash_points
-from downloads.models import Job, TransitionError
+from downloads.models import Batch, Job, TransitionError
 
 # Any constant will do, as long as nothing else uses it.
 CLAIM_LOCK = 0x6D64_6C31
@@ -22,19 +22,30 @@ CLAIM_LOCK = 0x6D64_6C31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What runs now, by owner and by host."""
+    """What runs now, by owner, by host and by batch; `limits` are those of the batches."""
 
     owners: Counter[Any]
     hosts: Counter[str]
+    batches: Counter[Any]
+    limits: dict[Any, int]
 
     @classmethod
     def now(cls) -> Load:
-        rows = list(Job.objects.running().values_list("owner_id", "host"))
-        return cls(owners=Counter(owner for owner, _ in rows), hosts=Counter(host for _, host in rows))
+        running = Job.objects.running()
+        rows = list(running.values_list("owner_id", "host", "batch_id", "batch__concurrent_limit"))
+        return cls(
+            owners=Counter(row[0] for row in rows),
+            hosts=Counter(row[1] for row in rows),
+            batches=Counter(row[2] for row in rows if row[2]),
+            limits={row[2]: row[3] for row in rows},
+        )
 
     def full_hosts(self) -> list[str]:
         cap = settings.MAX_JOBS_PER_HOST
         return [host for host, count in self.hosts.items() if cap and count >= cap]
+
+    def full_batches(self) -> list[Any]:
+        return [batch for batch, count in self.batches.items() if count >= self.limits[batch]]
 
 
 def claim(worker: str) -> Job | None:
@@ -67,6 +78,8 @@ def _candidates(load: Load) -> Iterable[Job]:
     jobs = Job.objects.eligible()
     if full := load.full_hosts():
         jobs = jobs.exclude(host__in=full)
+    if closed := [*load.full_batches(), *Batch.objects.stopping().values_list("pk", flat=True)]:
+        jobs = jobs.exclude(batch__in=closed)
     first = [job_id for owner, job_id in jobs.first_of_each_owner(_owners_with_room(load)) if job_id]
     rows = Job.objects.filter(pk__in=first)
     return sorted(rows, key=lambda job: (-job.priority, load.owners[job.owner_id], job.id))

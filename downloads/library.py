@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import JSONField, Lookup
 
@@ -39,6 +40,7 @@ class Filter:
     statuses: list[str] | None = None
     text: str | None = None
     tag: str | None = None
+    batch_id: UUID | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -51,6 +53,8 @@ def select(owner: User, wanted: Filter) -> JobQuerySet:
         jobs = jobs.matching(wanted.text)
     if wanted.tag is not None:
         jobs = jobs.filter(tags__has_member=wanted.tag)
+    if wanted.batch_id is not None:
+        jobs = jobs.filter(batch=wanted.batch_id)
     if wanted.created_after is not None:
         jobs = jobs.filter(created_at__gt=wanted.created_after)
     if wanted.created_before is not None:

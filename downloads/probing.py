@@ -27,7 +27,7 @@ from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.engine.spec import Event, JobSpec, Limits, ProbeRequest
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from downloads.engine.tools import find_ffmpeg
-from downloads.models import LeaseLostError, Probe, ProbeKind, TransitionError
+from downloads.models import Batch, LeaseLostError, Probe, ProbeKind, TransitionError
 
 log = structlog.get_logger(__name__)
 
@@ -231,7 +231,7 @@ def ring_for_waiting() -> None:
 
 def purge() -> None:
     """Rows that answer nobody any more, and what dead attempts have left on this node's disk."""
-    Probe.objects.outdated().delete()
+    Probe.objects.outdated().exclude(batches__in=Batch.objects.expanding()).delete()
     left = {path.name: path for path in _workplaces().glob("*")}
     alive = {str(pk) for pk in Probe.objects.running().values_list("pk", flat=True)}
     for name in left.keys() - alive:

@@ -8,7 +8,7 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from downloads import crash_points, mime, names, storage
-from downloads.models import Job, LeaseLostError, MediaFile
+from downloads.models import Downloaded, Job, LeaseLostError, MediaFile
 
 
 def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list[MediaFile]:
@@ -38,6 +38,8 @@ def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
         with transaction.atomic():
             job.complete(**facts | _sizes(rows))
             MediaFile.objects.bulk_create(rows)
+            if rows:
+                Downloaded.objects.record(job)
             crash_points.reach("publish.before_commit")
     except LeaseLostError:
         if not MediaFile.objects.filter(pk__in=[row.pk for row in rows]).exists():
@@ -59,6 +61,7 @@ def _row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:
         mime_type=mime.type_of(extension),
         size_bytes=report["size_bytes"],
         sha256=report["sha256"],
+        crc32=report.get("crc32"),
         format=(report.get("format") or "")[:200],
         width=report.get("width"),
         height=report.get("height"),

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Now
 
 from downloads import crash_points, storage
-from downloads.models import Job, JobEvent, MediaFile, Status
+from downloads.models import Batch, Downloaded, Job, JobEvent, MediaFile, Status
 
 BATCH = 200
 
@@ -35,12 +35,21 @@ def delete_files(job: Job, reason: str) -> bool:
 
 
 def delete_jobs(jobs: Iterable[Job]) -> int:
-    """Deletes finished jobs with all they have."""
-    ids = [job.pk for job in jobs]
+    """Deletes finished jobs with all they have, because somebody wants it: their media may be had again."""
+    jobs = list(jobs)
+    with transaction.atomic():
+        Downloaded.objects.of_jobs(jobs).delete()
+        return _delete_jobs(jobs)
+
+
+def _delete_jobs(jobs: list[Job]) -> int:
+    """A batch goes with its last job."""
+    ids, batch_ids = [job.pk for job in jobs], {job.batch_id for job in jobs if job.batch_id}
     with transaction.atomic():
         rows = Job.objects.finished().filter(pk__in=ids)
         keys = list(MediaFile.objects.filter(job__in=rows).values_list("storage_key", flat=True))
         deleted, _ = rows.delete()
+        Batch.objects.ended().filter(pk__in=batch_ids, jobs__isnull=True).delete()
         crash_points.reach("delete.before_commit")
         transaction.on_commit(lambda: _remove(keys), robust=True)
     return deleted
@@ -55,7 +64,9 @@ def _remove(keys: list[str]) -> None:
 def forget_finished() -> int:
     """Deletes rows that finished JOB_RETENTION_DAYS ago and have no files left."""
     old = Job.objects.finished().filter(finished_at__lt=Now() - timedelta(days=settings.JOB_RETENTION_DAYS))
-    return delete_jobs(old.exclude(_has_files())[:BATCH])
+    forgotten = _delete_jobs(list(old.exclude(_has_files())[:BATCH]))
+    Batch.objects.forgettable(timedelta(days=settings.JOB_RETENTION_DAYS)).delete()
+    return forgotten
 
 
 def evict_over_quota() -> int:

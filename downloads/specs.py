@@ -10,7 +10,7 @@ from django.conf import settings
 from downloads import storage
 from downloads.engine.spec import DownloadOptions, JobSpec, Limits
 from downloads.engine.tools import find_ffmpeg
-from downloads.models import Job
+from downloads.models import BatchKind, Job
 
 OPTION_NAMES = tuple(item.name for item in fields(DownloadOptions))
 
@@ -20,6 +20,8 @@ def spec_of(job: Job) -> JobSpec:
         job_id=str(job.id),
         attempt=job.attempt,
         url=job.url,
+        playlist_item=job.playlist_item,
+        **_place(job),
         work_directory=str(storage.work_directory(job.id)),
         proxy_url=settings.GUARD_URL,
         ffmpeg_location=find_ffmpeg(settings.FFMPEG_LOCATION) or "",
@@ -27,6 +29,13 @@ def spec_of(job: Job) -> JobSpec:
         limits=_limits(job.options),
         require_sandbox=settings.REQUIRE_SANDBOX,
     )
+
+
+def _place(job: Job) -> dict[str, Any]:
+    """In the list that it is an entry of; a batch of links is none."""
+    if job.batch is None or job.batch.kind == BatchKind.BATCH:
+        return {}
+    return {"playlist": job.batch.title or None, "playlist_index": job.playlist_index}
 
 
 def _options(chosen: dict[str, Any]) -> DownloadOptions:

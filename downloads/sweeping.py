@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import IdempotentAnswer, RateBucket, SignInLink
-from downloads import audit, bell, crash_points, probing, recovery, retention
+from downloads import audit, batches, bell, crash_points, expansion, probing, recovery, retention
 from downloads.models import Job, Link, LinkVisit, Node
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ DAILY_SECONDS = 3600
 def sweep() -> None:
     """Each step for itself: one that fails must not keep the others from running."""
     crash_points.reach("sweep.begin")
-    for step in (recover, ring_for_due, look_after_probes, expire, evict, tidy, forget):
+    for step in (recover, ring_for_due, look_after_probes, look_after_batches, expire, evict, tidy, forget):
         _safely(step)
     crash_points.reach("sweep.end")
 
@@ -46,6 +46,11 @@ def look_after_probes() -> None:
         log.warning("recovered_probes", count=lost)
     probing.ring_for_waiting()
     probing.purge()
+
+
+def look_after_batches() -> None:
+    batches.sweep()
+    expansion.ring_for_waiting()
 
 
 def expire() -> None:

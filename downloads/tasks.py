@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downloads import bell, claims, crash_points, probing, runner, sweeping, workers
+from downloads import bell, claims, crash_points, expansion, probing, runner, sweeping, workers
 
 
 def run_downloads() -> None:
@@ -18,13 +18,15 @@ def run_downloads() -> None:
 
 
 def run_probes() -> None:
-    """Takes the looks that are asked for, one after the other until there are none."""
+    """Takes the looks that are asked for, one after the other until there are none, and gives batches their jobs."""
     workers.beat(bell.PROBE)
+    expansion.expand_waiting()
     while not workers.is_draining():
         probe = probing.claim(workers.identity())
         if probe is None:
             return
         probing.run(probe)
+        expansion.expand_waiting()
         workers.beat(bell.PROBE)
 
 

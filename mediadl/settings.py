@@ -16,6 +16,7 @@ from environs import validate
 
 from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_keys, load_secret_key
 from mediadl.logs import logging_config
+from mediadl.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -337,29 +338,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": PROXY_COUNT,
 }
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "mediadl",
-    "DESCRIPTION": "A self-hosted media downloader: submit a URL, follow the job, fetch the file.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "StateEnum": "accounts.api.responses.KEY_STATES",
-        "LinkStateEnum": "downloads.models.LinkState",
-    },
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "downloads.api.schema.add_problem_responses",
-    ],
-}
 
 # --- Layers over WSGI (mediadl/asgi) ----------------------------------------------------------------------------
 EVENT_SOURCE = "downloads.events.Source"
@@ -385,7 +363,7 @@ WHITENOISE_USE_FINDERS = DEBUG or TESTING
 WHITENOISE_AUTOREFRESH = DEBUG or TESTING
 WHITENOISE_MANIFEST_STRICT = False
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
-# Source maps are for debuggers, and compressing them takes longer than all the rest.
+# Source maps take longer to compress than all the rest.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("map", "jpg", "jpeg", "png", "gif", "webp", "gz", "br", "woff", "woff2", "mp4")
 
 LANGUAGE_CODE = "en"

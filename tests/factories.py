@@ -10,7 +10,7 @@ import factory
 from django.utils import timezone
 
 from accounts.models import User
-from downloads.models import Job, MediaFile, Status
+from downloads.models import Batch, BatchKind, BatchStatus, Job, MediaFile, Status
 
 T = TypeVar("T")
 
@@ -58,6 +58,15 @@ class _JobFactory(factory.django.DjangoModelFactory):
         )
 
 
+class _BatchFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Batch
+
+    owner = factory.SubFactory(_UserFactory)
+    kind = BatchKind.BATCH
+    status = BatchStatus.RUNNING
+
+
 class _MediaFileFactory(factory.django.DjangoModelFactory):
     """A row without bytes; `stored` in conftest writes both."""
 
@@ -83,6 +92,7 @@ class Make(Protocol[T]):
 
 
 UserFactory = cast("Make[User]", _UserFactory)
+BatchFactory = cast("Make[Batch]", _BatchFactory)
 JobFactory = cast("Make[Job]", _JobFactory)
 MediaFileFactory = cast("Make[MediaFile]", _MediaFileFactory)
 

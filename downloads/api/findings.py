@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from downloads.api.representation import METADATA_FIELDS, written
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind
+from downloads.selection import Entry, ordered, passes
 
 Found = dict[str, Any]
-Entry = dict[str, Any]
 
 ENTRY_FIELDS = (
     "id",
@@ -30,13 +30,6 @@ ENTRY_FIELDS = (
 DEFAULT_PAGE_SIZE = 50
 # A spreadsheet takes what begins with these for a formula.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-# By the name that is asked for: what is compared, and whether the largest comes first.
-ORDERS: dict[str, tuple[Callable[[Entry], Any], bool]] = {
-    "upload_date": (lambda entry: entry["upload_date"], True),
-    "view_count": (lambda entry: entry["view_count"], True),
-    "duration": (lambda entry: entry["duration"], True),
-    "title": (lambda entry: entry["title"] and entry["title"].casefold(), False),
-}
 
 
 # --- One page of media ------------------------------------------------------------------------------------------
@@ -147,38 +140,6 @@ def channel(url: str, found: Found, filters: dict[str, Any], sort_by: str | None
         "filters_applied": asked | ({"sort_by": sort_by} if sort_by else {}),
         "extractor": found["extractor"],
     }
-
-
-def passes(entry: Entry, filters: dict[str, Any]) -> bool:
-    """What is not known of an entry lets it through no filter that asks for it."""
-    return all(_is_within(entry, name, bound) for name, bound in filters.items())
-
-
-def ordered(entries: list[Entry], sort_by: str | None) -> list[Entry]:
-    """In the site's order without a wish; what does not say comes last."""
-    if sort_by is None:
-        return entries
-    key, is_descending = ORDERS[sort_by]
-    known = [entry for entry in entries if key(entry) is not None]
-    return sorted(known, key=key, reverse=is_descending) + [entry for entry in entries if key(entry) is None]
-
-
-BOUNDS: dict[str, tuple[str, bool]] = {
-    "date_after": ("upload_date", True),
-    "date_before": ("upload_date", False),
-    "min_duration": ("duration", True),
-    "max_duration": ("duration", False),
-    "min_views": ("view_count", True),
-    "max_views": ("view_count", False),
-}
-
-
-def _is_within(entry: Entry, name: str, bound: Any) -> bool:
-    field, is_lower = BOUNDS[name]
-    value = entry[field]
-    if value is None:
-        return False
-    return bool(value >= bound if is_lower else value <= bound)
 
 
 # --- The probe itself -------------------------------------------------------------------------------------------

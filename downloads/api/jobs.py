@@ -223,6 +223,7 @@ def _filter(query: dict[str, Any]) -> library.Filter:
         statuses=query["status"],
         text=query["q"],
         tag=query["tag"],
+        batch_id=query["batch_id"],
         created_after=query["created_after"],
         created_before=query["created_before"],
     )

@@ -8,12 +8,13 @@ from typing import Any
 from rest_framework import serializers
 
 from downloads import addresses
-from downloads.api.findings import DEFAULT_PAGE_SIZE, ORDERS
+from downloads.api.findings import DEFAULT_PAGE_SIZE
 from downloads.api.problem import refused
 from downloads.api.query import QueryIntegerField, QuerySerializer
 from downloads.api.requests import AddressField, matches
 from downloads.api.strict import StrictCharField, StrictChoiceField, StrictUUIDField
 from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.selection import ORDERS
 
 MAX_PAGE_SIZE = 100
 MAX_PAGE = 1_000_000

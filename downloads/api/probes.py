@@ -27,6 +27,7 @@ from downloads.api.problem import Problem
 from downloads.api.query import WaitQuery
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind, ProbeStatus
+from downloads.selection import BOUNDS
 
 Answer = Response | HttpResponse
 
@@ -87,7 +88,7 @@ class ChannelInfoView(APIView):
     def get(self, request: Request) -> Answer:
         query = ChannelQuery.read(request)
         url, page = query["url"], findings.Page(number=query["page"], size=query["page_size"])
-        filters = {name: query[name] for name in findings.BOUNDS}
+        filters = {name: query[name] for name in BOUNDS}
 
         def show(found: dict[str, Any]) -> Answer:
             return Response(findings.channel(url, found, filters, query["sort_by"], page))

@@ -17,6 +17,7 @@ from downloads.api.strict import (
     StrictDateTimeField,
     StrictIntegerField,
     StrictSerializer,
+    StrictUUIDField,
 )
 from downloads.library import DEFAULT_ORDERING, ORDERINGS
 from downloads.models import JobLog, Status
@@ -87,6 +88,7 @@ class ListQuery(QuerySerializer):
     status = StatusesField(default=None, help_text="Any of these.")
     q = StrictCharField(default=None, max_length=200, help_text="Part of the title or URL, or the client_reference.")
     tag = StrictCharField(default=None, max_length=50, help_text="With exactly this tag.")
+    batch_id = StrictUUIDField(default=None, help_text="Those of this batch.")
     created_after = StrictDateTimeField(default=None)
     created_before = StrictDateTimeField(default=None)
     ordering = StrictChoiceField(tuple(ORDERINGS), default=DEFAULT_ORDERING, help_text="`-` is descending.")

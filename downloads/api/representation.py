@@ -75,7 +75,7 @@ def represent(job: Job, *, files: Iterable[MediaFile], queue_position: int | Non
         "attempt": job.attempt,
         "next_attempt_at": written(job.eligible_at) if job.is_waiting_for_retry else None,
         "priority": PRIORITY_NAMES.get(job.priority, "normal"),
-        "batch_id": None,
+        "batch_id": str(job.batch_id) if job.batch_id else None,
         "queue_position": queue_position,
         "client_reference": job.client_reference,
         "tags": job.tags,

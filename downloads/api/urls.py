@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from downloads.api import documentation
+from downloads.api.batches import BatchViewSet, ChannelDownloadView, PlaylistDownloadView
 from downloads.api.jobs import DownloadViewSet
 from downloads.api.links import FileLinksView, LinkView
 from downloads.api.media import FileView
@@ -28,6 +29,12 @@ def nothing_here(request: HttpRequest, **_: str) -> HttpResponse:
 
 downloads = DownloadViewSet.as_view({"get": "list", "post": "create"}, detail=False)
 download = DownloadViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+
+
+all_batches = BatchViewSet.as_view({"get": "list"}, detail=False)
+new_batch = BatchViewSet.as_view({"post": "create"}, detail=False)
+batch = BatchViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+batch_retry = BatchViewSet.as_view({"post": "retry"}, detail=True)
 
 
 def steering(verb: str) -> Callable[..., HttpResponse]:
@@ -50,6 +57,12 @@ version_1: list[URLPattern | URLResolver] = [
     path("playlist/preview", PlaylistPreviewView.as_view(), name="playlist-preview"),
     path("channel/info", ChannelInfoView.as_view(), name="channel-info"),
     path("probe/<uuid:probe_id>", ProbeView.as_view(), name="probe"),
+    path("batch", all_batches, name="batch-list"),
+    path("batch/download", new_batch, name="batch-download"),
+    path("batch/<uuid:batch_id>", batch, name="batch-detail"),
+    path("batch/<uuid:batch_id>/retry", batch_retry, name="batch-retry"),
+    path("playlist/download", PlaylistDownloadView.as_view(), name="playlist-download"),
+    path("channel/download", ChannelDownloadView.as_view(), name="channel-download"),
     path("events", EventsView.as_view(), name="events"),
     path("files/<uuid:file_id>", FileView.as_view(), name="file"),
     path("files/<uuid:file_id>/links", FileLinksView.as_view(), name="file-links"),

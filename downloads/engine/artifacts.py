@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from downloads.engine import facts, mp4
+from downloads.engine import checksums, facts, mp4
+from downloads.engine.checksums import Checksums
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.facts import Facts
 from downloads.engine.metadata import NAME_CHARACTERS, clean_text
@@ -34,23 +34,28 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """The SHA-256 of a file that somebody has just had to read anyway; good as long as nobody writes to it."""
+    """The checksums of a file that somebody has just had to read anyway; good as long as nobody writes to it."""
 
-    sha256: str
+    checksums: Checksums
     inode: int
     size_bytes: int
     changed_ns: int
 
     @classmethod
-    def of(cls, path: Path, sha256: str) -> Digest:
-        return cls._of(path.stat(), sha256)
+    def of(cls, path: Path, sums: Checksums) -> Digest:
+        return cls._of(path.stat(), sums)
 
     @classmethod
-    def _of(cls, status: os.stat_result, sha256: str) -> Digest:
-        return cls(sha256=sha256, inode=status.st_ino, size_bytes=status.st_size, changed_ns=status.st_mtime_ns)
+    def _of(cls, status: os.stat_result, sums: Checksums) -> Digest:
+        return cls(
+            checksums=sums,
+            inode=status.st_ino,
+            size_bytes=status.st_size,
+            changed_ns=status.st_mtime_ns,
+        )
 
     def fits(self, status: os.stat_result) -> bool:
-        return self == self._of(status, self.sha256)
+        return self == self._of(status, self.checksums)
 
 
 def found(info: Mapping[str, Any], work: Path) -> list[Artifact]:
@@ -63,17 +68,17 @@ def found(info: Mapping[str, Any], work: Path) -> list[Artifact]:
     return [item for item in candidates if item.is_main or _is_ours(item.path, work)]
 
 
-def seal(artifact: Artifact, work: Path, known: Digest | None = None) -> tuple[int, str]:
-    """Size and SHA-256, when all bytes are on the disk. Raises JobError for what is no plain file of ours."""
+def seal(artifact: Artifact, work: Path, known: Digest | None = None) -> tuple[int, Checksums]:
+    """Size and checksums, when all bytes are on the disk. Raises JobError for what is no plain file of ours."""
     if not _is_ours(artifact.path, work):
         raise JobError(ErrorCode.INTERNAL_ERROR, f"The {artifact.kind} file is missing or not in its place")
     descriptor = os.open(artifact.path, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file, ThreadPoolExecutor(1) as flusher:
         flushed = flusher.submit(os.fsync, descriptor)  # the disk and the processor work at the same time
         status = os.fstat(descriptor)
-        sha256 = known.sha256 if known and known.fits(status) else hashlib.file_digest(file, "sha256").hexdigest()
+        sums = known.checksums if known and known.fits(status) else checksums.of(file)
         flushed.result()
-        return status.st_size, sha256
+        return status.st_size, sums
 
 
 def flush_directory(work: Path) -> None:

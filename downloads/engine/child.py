@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,6 +94,8 @@ class Attempt:
 
     def chosen(self, info: ytdlp.Info) -> None:
         """Formats are chosen and nothing is downloaded yet: the last moment to refuse for nothing."""
+        if self._spec.playlist_index is not None:
+            info |= {"playlist": self._spec.playlist, "playlist_index": self._spec.playlist_index}
         self._key, self._clip_seconds = part_key(info), _clip_seconds(info)
         total = self._reporter.plan(self._parts(info))
         self._reporter.event(
@@ -100,7 +103,7 @@ class Attempt:
             title=clean_text(info.get("title"), TITLE_CHARACTERS),
             duration=clean_number(info.get("duration")),
             format=clean_text(info.get("format"), NAME_CHARACTERS),
-            metadata=metadata(info),
+            metadata={**metadata(info), "extractor_key": clean_text(info.get("extractor_key"), NAME_CHARACTERS)},
             total_bytes=total,
         )
         self._reporter.enter("downloading")
@@ -148,11 +151,11 @@ class Attempt:
         if self._spec.options.write_info_json:
             files.append(self._info_json(info))
         for artifact in files:
-            size, digest = artifacts.seal(artifact, self._work, known)
+            size, sums = artifacts.seal(artifact, self._work, known)
             described = artifacts.describe(artifact, info, heard)
             if self._clip_seconds is not None and artifact.is_main and not (described["vcodec"] or described["acodec"]):
                 raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")
-            self._reporter.event("file", **described, size_bytes=size, sha256=digest)
+            self._reporter.event("file", **described, size_bytes=size, **asdict(sums))
         artifacts.flush_directory(self._work)
         self._reporter.rise_to(100.0)
         self._reporter.end("done")

@@ -18,7 +18,7 @@ from yt_dlp.utils import unsmuggle_url
 from downloads.engine import formats, options, tools, ytdlp
 from downloads.engine.errors import ErrorCode, JobError, classify
 from downloads.engine.logs import JobLog
-from downloads.engine.metadata import clean_number, metadata
+from downloads.engine.metadata import NAME_CHARACTERS, clean_number, clean_text, metadata
 from downloads.engine.reporter import Emit, Reporter
 from downloads.engine.spec import JobSpec, ProbeRequest, Stage
 
@@ -153,7 +153,8 @@ def _entry(entry: ytdlp.Info, number: int, list_url: str) -> dict[str, Any]:
         }
     )
     fields = {name: known[name] for name in ENTRY_FIELDS}
-    return {**fields, "url": known["webpage_url"] or list_url, "playlist_index": number}
+    extractor = clean_text(entry.get("ie_key") or entry.get("extractor_key"), NAME_CHARACTERS)
+    return {**fields, "extractor": extractor, "url": known["webpage_url"] or list_url, "playlist_index": number}
 
 
 def _thumbnail(info: ytdlp.Info) -> object:

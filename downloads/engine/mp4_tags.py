@@ -6,7 +6,6 @@ What has offsets that we do not follow is left to ffmpeg.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import sys
@@ -16,12 +15,13 @@ from ctypes import CDLL, c_int64, get_errno
 from pathlib import Path
 from typing import BinaryIO
 
+from downloads.engine import checksums
+from downloads.engine.checksums import Checksums
 from downloads.engine.mp4 import HEADER_BYTES, Box, Layout, children, descend
 
 # Boxes inside `moov` that point at bytes of the file in ways that we do not follow.
 _FOREIGN_OFFSETS = (b"saio", b"iloc", b"cmov")
 _MAX_SENDFILE_BYTES = 1 << 30
-_READ_BYTES = 1 << 20
 _INSERT_RANGE = 0x20
 _CANNOT = (OverflowError, ValueError, struct.error)
 _libc = CDLL(None, use_errno=True)
@@ -64,10 +64,10 @@ def write(path: Path, layout: Layout, tags: Mapping[str, str], target: Path) -> 
     return True
 
 
-def insert(path: Path, layout: Layout, tags: Mapping[str, str]) -> str | None:
+def insert(path: Path, layout: Layout, tags: Mapping[str, str]) -> Checksums | None:
     """Write `tags` into `path` itself: the file system makes room before the media, of which no byte is copied.
 
-    Returns the new file's SHA-256, which is cheapest to have just before. None, and nothing changed, where that
+    Returns the new file's checksums, which are cheapest to have just before. None, and nothing changed, where that
     cannot be. Ended in the middle, it leaves a broken file.
     """
     media = next((box.start for box in layout.boxes if box.kind == b"mdat"), 0)
@@ -76,13 +76,13 @@ def insert(path: Path, layout: Layout, tags: Mapping[str, str]) -> str | None:
     descriptor = os.open(path, os.O_RDWR)
     try:
         head, growth = _head(descriptor, layout, tags, media)
-        digest = _digest(path, head, media)  # room is made by dropping the file from memory
+        sums = _checksums(path, head, media)  # room is made by dropping the file from memory
         _make_room(descriptor, media, growth)
     except (*_CANNOT, OSError):
         return None
     else:
         os.pwrite(descriptor, head, 0)
-        return digest
+        return sums
     finally:
         os.close(descriptor)
 
@@ -133,13 +133,12 @@ def _head(descriptor: int, layout: Layout, tags: Mapping[str, str], media: int) 
     return b"".join([ftyp, bytes(moov), *others, padding]), growth
 
 
-def _digest(path: Path, head: bytes, media: int) -> str:
-    digest = hashlib.sha256(head)
+def _checksums(path: Path, head: bytes, media: int) -> Checksums:
+    total = checksums.Sum(head)
     with path.open("rb", buffering=0) as file:
         file.seek(media)
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        total.add_rest(file)
+    return total.checksums
 
 
 def _make_room(descriptor: int, before: int, length: int) -> None:

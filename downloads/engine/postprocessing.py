@@ -185,9 +185,9 @@ class TagsPP(_ListeningPP, FFmpegMetadataPP):  # type: ignore[misc]  # yt_dlp ha
         if path.stat().st_size <= _COPIED_BYTES:
             return False
         with resume.rewriting(path.parent):
-            sha256 = mp4_tags.insert(path, layout, tags)
-        self._downloader.digest = artifacts.Digest.of(path, sha256) if sha256 else None
-        return sha256 is not None
+            sums = mp4_tags.insert(path, layout, tags)
+        self._downloader.digest = artifacts.Digest.of(path, sums) if sums else None
+        return sums is not None
 
 
 def _global_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str] | None:

@@ -77,6 +77,9 @@ class JobSpec:
     limits: Limits = field(default_factory=Limits)
     cookies_file: str | None = None
     playlist_item: int | None = None
+    # Of the list that this is an entry of, where the page itself does not know.
+    playlist: str | None = None
+    playlist_index: int | None = None
     require_sandbox: bool = False
     probe: ProbeRequest | None = None
 
@@ -123,8 +126,8 @@ EVENTS: dict[str, str] = {
     "progress": "percent (0-100, never falls), downloaded_bytes, total_bytes, speed, eta",
     "log": "level ('debug'|'info'|'warning'|'error'), message",
     "file": (
-        "path (relative to work_directory), kind, is_main, size_bytes, sha256, ext, format, width, height, duration, "
-        "vcodec, acodec, language"
+        "path (relative to work_directory), kind, is_main, size_bytes, sha256, crc32, ext, format, width, height, "
+        "duration, vcodec, acodec, language"
     ),
     "result": "result: what a probe has found (shapes in extraction.py)",
     "items": "items: some of the formats or entries that belong to the result; there may be several such events",

@@ -1,6 +1,9 @@
 """The domain's rows: fields, constraints, verbs and selections."""
 
+from downloads.models.batch import DEFAULT_CONCURRENT_LIMIT, Batch, BatchKind, BatchStatus
+from downloads.models.batch_event import BatchEvent
 from downloads.models.counter import Counter
+from downloads.models.downloaded import Downloaded
 from downloads.models.event import JobEvent, JobLog
 from downloads.models.file import Kind, MediaFile
 from downloads.models.job import Job
@@ -17,12 +20,19 @@ from downloads.models.statuses import (
     Status,
     TransitionError,
 )
+from downloads.models.tally import Tally
 
 __all__ = [
+    "DEFAULT_CONCURRENT_LIMIT",
     "FINISHED",
     "LEGAL_MOVES",
     "UNFINISHED",
+    "Batch",
+    "BatchEvent",
+    "BatchKind",
+    "BatchStatus",
     "Counter",
+    "Downloaded",
     "Job",
     "JobEvent",
     "JobLog",
@@ -40,6 +50,7 @@ __all__ = [
     "ProbeStatus",
     "Stage",
     "Status",
+    "Tally",
     "TooManyLinksError",
     "TransitionError",
 ]

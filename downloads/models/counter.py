@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -41,7 +42,15 @@ class Increment:
 class CounterQuerySet(models.QuerySet["Counter"]):
     def record_end(self, job: Job) -> None:
         """To be called once, in the transaction that ends the job."""
-        self.add(_of_an_end(job))
+        self.record_ends([job])
+
+    def record_ends(self, jobs: Iterable[Job]) -> None:
+        totals: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for increment in (increment for job in jobs for increment in _of_an_end(job)):
+            totals[increment.name, increment.label_text] += increment.amount
+        self.add(
+            Increment(name=name, labels=json.loads(labels), amount=amount) for (name, labels), amount in totals.items()
+        )
 
     def add(self, increments: Iterable[Increment]) -> None:
         # In one order everywhere, so that two transactions never wait for each other.

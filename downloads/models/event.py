@@ -18,8 +18,15 @@ MAX_LOG_LINES = 2000
 
 class JobEventQuerySet(models.QuerySet["JobEvent"]):
     def append(self, job: Job, kind: str, **data: Any) -> JobEvent:
-        facts = {"status": job.status, "error_code": job.error_code} if job.error_code else {"status": job.status}
-        return self.create(job=job, owner_id=job.owner_id, kind=kind, attempt=job.attempt, data=facts | data)
+        return self.create(**_fields(job, kind, data))
+
+    def append_all(self, jobs: Iterable[Job], kind: str) -> None:
+        self.bulk_create(JobEvent(**_fields(job, kind, {})) for job in jobs)
+
+
+def _fields(job: Job, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    facts = {"status": job.status, "error_code": job.error_code} if job.error_code else {"status": job.status}
+    return {"job": job, "owner_id": job.owner_id, "kind": kind, "attempt": job.attempt, "data": facts | data}
 
 
 class JobEvent(models.Model):

@@ -27,6 +27,9 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
     def stored(self) -> MediaFileQuerySet:
         return self.filter(deleted_at__isnull=True)
 
+    def main_ones(self) -> MediaFileQuerySet:
+        return self.filter(is_main=True)
+
     def mark_deleted(self) -> int:
         """The bytes are to go; the rows stay, so that a late request is told that the file expired."""
         return self.stored().update(deleted_at=Now())
@@ -44,6 +47,8 @@ class MediaFile(models.Model):
     mime_type = models.CharField(max_length=100)
     size_bytes = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
+    # For archives. None of files from before there were any.
+    crc32 = models.BigIntegerField(null=True, blank=True)
     format = models.CharField(max_length=200, blank=True)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)

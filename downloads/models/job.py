@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from downloads import bell
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.models.batch import Batch
 from downloads.models.counter import Counter
 from downloads.models.event import JobEvent
 from downloads.models.jobs import JobQuerySet
@@ -46,6 +47,13 @@ MAX_SNOOZE = timedelta(hours=1)
 # A disk or an origin that asks for patience, also by a Retry-After, is not a failed attempt.
 SNOOZING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
 
+# What a retry forgets of the runs before.
+AFRESH: dict[str, Any] = {
+    **dict.fromkeys(("failures", "crashes", "losses", "snoozes", "progress_percent", "downloaded_bytes"), 0),
+    **dict.fromkeys(("finished_at", "total_bytes")),
+    **dict.fromkeys(("error_code", "error_message"), ""),
+}
+
 
 def retry_delay(failures: int) -> timedelta:
     """Full jitter below an exponential ceiling, so that failed jobs do not come back as one wave."""
@@ -61,7 +69,14 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs", db_index=False)
     api_key = models.ForeignKey("accounts.ApiKey", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    batch = models.ForeignKey(
+        Batch, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs", db_index=False
+    )
+    # Its number in the batch: of a list, the entry's in the list.
+    playlist_index = models.PositiveIntegerField(null=True, blank=True)
     url = models.TextField()
+    # Which of the media at `url`, when a page has several.
+    playlist_item = models.PositiveIntegerField(null=True, blank=True)
     host = models.CharField(max_length=255)
     options = models.JSONField(default=dict)
     priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
@@ -145,6 +160,11 @@ class Job(models.Model):
                 violation_error_message="Progress is between 0 and 100, and sizes are not negative.",
             ),
             models.UniqueConstraint(
+                name="job_once_per_entry",
+                fields=["batch", "playlist_index"],
+                violation_error_message="An entry of a batch is one job.",
+            ),
+            models.UniqueConstraint(
                 name="job_one_holder_per_lease", fields=["lease"], violation_error_message="A lease belongs to one job."
             ),
         ]
@@ -186,12 +206,12 @@ class Job(models.Model):
 
     def cancel(self) -> None:
         """Takes effect at once, also on a running job: its attempt loses the lease and is killed."""
-        self._move("cancelled", UNFINISHED, _ended(Status.CANCELLED))
+        self._move("cancelled", UNFINISHED, ended(Status.CANCELLED))
         bell.knock_when_committed(bell.attempt(self.pk))
 
     def pause(self) -> None:
         """Partial files stay, so that `resume` goes on where the attempt was stopped."""
-        self._move("paused", (Status.QUEUED, Status.RUNNING), _idle() | {"status": Status.PAUSED})
+        self._move("paused", (Status.QUEUED, Status.RUNNING), idle() | {"status": Status.PAUSED})
         bell.knock_when_committed(bell.attempt(self.pk))
 
     def resume(self) -> None:
@@ -199,9 +219,10 @@ class Job(models.Model):
 
     def retry(self) -> None:
         """A fresh start after a failure or a cancel: counters and progress begin again, the attempt number goes on."""
-        fresh = dict.fromkeys(("failures", "crashes", "losses", "snoozes", "progress_percent", "downloaded_bytes"), 0)
-        cleared = {"finished_at": None, "total_bytes": None, "error_code": "", "error_message": ""}
-        self._enqueue("queued", (Status.FAILED, Status.CANCELLED), fresh | cleared)
+        with transaction.atomic():
+            self._enqueue("queued", (Status.FAILED, Status.CANCELLED), AFRESH)
+            if self.batch_id:
+                Batch.objects.reopen(self.batch_id)
 
     def keep(self, retention: timedelta | None = None) -> None:
         """Never deletes the files (None), or deletes them `retention` from now."""
@@ -242,7 +263,7 @@ class Job(models.Model):
         """The last step of publishing; the caller inserts the file rows in the same transaction."""
         expires_at = None if self.is_kept else Now() + self.retention
         changes = {"progress_percent": 100, "error_code": "", "error_message": "", "expires_at": expires_at}
-        self._move("completed", (Status.RUNNING,), _ended(Status.COMPLETED) | changes | facts, is_fenced=True)
+        self._move("completed", (Status.RUNNING,), ended(Status.COMPLETED) | changes | facts, is_fenced=True)
 
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
@@ -273,7 +294,7 @@ class Job(models.Model):
     # --- How ----------------------------------------------------------------------------------------------------
 
     def _give_up(self, error: JobError) -> None:
-        self._move("failed", (Status.RUNNING,), _ended(Status.FAILED) | _said(error), is_fenced=True)
+        self._move("failed", (Status.RUNNING,), ended(Status.FAILED) | _said(error), is_fenced=True)
 
     def _try_again(
         self, error: JobError, counter: str, limit: int, delay: timedelta, *, event: str = "retrying"
@@ -295,7 +316,7 @@ class Job(models.Model):
     ) -> None:
         queued = {"status": Status.QUEUED, "eligible_at": Now() + delay}
         with transaction.atomic():
-            self._move(event, allowed, _idle() | queued | changes, is_fenced=is_fenced)
+            self._move(event, allowed, idle() | queued | changes, is_fenced=is_fenced)
             bell.ring(bell.DOWNLOAD)
 
     def _move(
@@ -311,15 +332,17 @@ class Job(models.Model):
             self.refresh_from_db()
             JobEvent.objects.append(self, event)
             if changes.get("status") in FINISHED:
+                # Batches before counters, as everywhere: so two transactions never wait for each other.
+                Batch.objects.job_ended(self)
                 Counter.objects.record_end(self)
 
 
-def _idle() -> dict[str, Any]:
+def idle() -> dict[str, Any]:
     return {"stage": "", "lease": None, "lease_expires_at": None, "worker": "", "speed": None, "eta": None}
 
 
-def _ended(status: Status) -> dict[str, Any]:
-    return _idle() | {"status": status, "finished_at": Now()}
+def ended(status: Status) -> dict[str, Any]:
+    return idle() | {"status": status, "finished_at": Now()}
 
 
 def _said(error: JobError) -> dict[str, Any]:

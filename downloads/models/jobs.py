@@ -11,6 +11,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from downloads.engine.errors import ErrorCode
 from downloads.models.statuses import FINISHED, UNFINISHED, Status
 
 if TYPE_CHECKING:
@@ -77,6 +78,18 @@ class JobQuerySet(models.QuerySet["Job"]):
     def stored_bytes(self) -> int:
         live = Q(files__deleted_at__isnull=True)
         return self.aggregate(total=Sum("files__size_bytes", filter=live, default=0))["total"] or 0
+
+    def in_order(self) -> JobQuerySet:
+        """As the entries of their batch."""
+        return self.order_by("playlist_index", "id")
+
+    def waiting(self) -> JobQuerySet:
+        """Unfinished, and no attempt at work."""
+        return self.filter(status__in=(Status.QUEUED, Status.PAUSED))
+
+    def retried_with_their_batch(self) -> JobQuerySet:
+        """The failed, and what was cancelled only because another failed."""
+        return self.filter(Q(status=Status.FAILED) | Q(status=Status.CANCELLED, error_code=ErrorCode.CANCELLED))
 
     def first_of_each_owner(self, owners: models.QuerySet[Any]) -> list[tuple[Any, Any]]:
         """(owner id, job id) of the job that each owner would start next: one index probe an owner."""

@@ -45,8 +45,8 @@ class Priority(models.IntegerChoices):
 class TransitionError(Exception):
     """The job was not in a state that allows the move: somebody else moved it, or it was never legal."""
 
-    def __init__(self, verb: str, status: str) -> None:
-        super().__init__(f"A job that is {status} cannot be changed this way ({verb}).")
+    def __init__(self, verb: str, status: str, what: str = "job") -> None:
+        super().__init__(f"A {what} that is {status} cannot be changed this way ({verb}).")
         self.verb = verb
         self.status = status
 

@@ -24,6 +24,8 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
     "api/v1/keys/<uuid:key_id>",
     "api/v1/keys/<uuid:key_id>/rotate",
     "api/v1/probe/<uuid:probe_id>",
+    "api/v1/batch/<uuid:batch_id>",
+    "api/v1/batch/<uuid:batch_id>/retry",
 }
 LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/download",
@@ -35,6 +37,10 @@ LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/metadata",
     "api/v1/playlist/preview",
     "api/v1/channel/info",
+    "api/v1/batch",
+    "api/v1/batch/download",
+    "api/v1/playlist/download",
+    "api/v1/channel/download",
 }
 ROWS_BY_SESSION = {
     "jobs/<uuid:job_id>",

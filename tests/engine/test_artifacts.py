@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from downloads.engine.artifacts import Artifact, Digest, describe, flush_directory, found, seal
+from downloads.engine.checksums import Checksums
 from downloads.engine.errors import JobError
 from downloads.engine.facts import NOTHING, Facts
 
@@ -16,6 +18,10 @@ def work(tmp_path: Path) -> Path:
     directory = tmp_path / "work"
     directory.mkdir()
     return directory
+
+
+def sums_of(content: bytes) -> Checksums:
+    return Checksums(sha256=hashlib.sha256(content).hexdigest(), crc32=zlib.crc32(content))
 
 
 def put(work: Path, name: str, content: bytes = b"x") -> str:
@@ -58,16 +64,17 @@ def test_sidecars_elsewhere_are_not_reported(work: Path) -> None:
 def test_seals_with_size_and_digest(work: Path) -> None:
     content = bytes(range(256)) * 10_000
     artifact = Artifact(path=Path(put(work, "media.mp4", content)), kind="media")
-    assert seal(artifact, work) == (len(content), hashlib.sha256(content).hexdigest())
+    assert seal(artifact, work) == (len(content), sums_of(content))
     flush_directory(work)
 
 
 def test_a_digest_that_is_known_is_taken_while_nobody_wrote(work: Path) -> None:
     artifact = Artifact(path=Path(put(work, "media.mp4", b"first")), kind="media")
-    known = Digest.of(artifact.path, "0" * 64)
-    assert seal(artifact, work, known) == (5, "0" * 64)
+    nonsense = Checksums(sha256="0" * 64, crc32=1)
+    known = Digest.of(artifact.path, nonsense)
+    assert seal(artifact, work, known) == (5, nonsense)
     put(work, "media.mp4", b"second")
-    assert seal(artifact, work, known) == (6, hashlib.sha256(b"second").hexdigest())
+    assert seal(artifact, work, known) == (6, sums_of(b"second"))
 
 
 def test_refuses_links_directories_and_files_elsewhere(work: Path) -> None:

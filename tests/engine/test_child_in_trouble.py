@@ -215,7 +215,7 @@ def test_every_event_keeps_to_its_shape(run: Run) -> None:
     assert keys["info"] == {"title", "duration", "format", "metadata", "total_bytes"}
     assert keys["progress"] == {"percent", "downloaded_bytes", "total_bytes", "speed", "eta"}
     assert keys["log"] == {"level", "message"}
-    names = "path kind is_main size_bytes sha256 ext format width height duration vcodec acodec language"
+    names = "path kind is_main size_bytes sha256 crc32 ext format width height duration vcodec acodec language"
     assert {frozenset(file) for file in outcome.files} == {frozenset(names.split())}
     for file in outcome.files:
         content = (outcome.work / file["path"]).read_bytes()

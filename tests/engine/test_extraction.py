@@ -112,6 +112,7 @@ def test_reads_a_list_in_small_pieces(look: Look, origin: Origin) -> None:
         "uploader": None,
         "upload_date": "20260104",
         "view_count": None,
+        "extractor": None,
         "url": origin.url("/item/3.mp4"),
         "playlist_index": 3,
     }

@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,11 @@ def copied(source: Path, target: Path) -> Path:
 def test_room_for_tags_is_made_inside_the_file(media_dir: Path, tmp_path: Path) -> None:
     path = copied(media_dir / "clip.mp4", tmp_path / "clip.mp4")
     inode, size = path.stat().st_ino, path.stat().st_size
-    digest = mp4_tags.insert(path, layout_of(path), TAGS)
-    if digest is None:
+    sums = mp4_tags.insert(path, layout_of(path), TAGS)
+    if sums is None:
         pytest.skip("this file system makes no room inside files")
-    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sums.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sums.crc32 == zlib.crc32(path.read_bytes())
     assert path.stat().st_ino == inode
     assert (path.stat().st_size - size) % os.statvfs(path).f_bsize == 0
     assert mp4_tags.is_done(layout_of(path), TAGS)
@@ -162,8 +164,10 @@ def test_room_that_is_there_is_used_first(media_dir: Path, tmp_path: Path) -> No
     if mp4_tags.insert(path, layout_of(path), TAGS) is None:
         pytest.skip("this file system makes no room inside files")
     size = path.stat().st_size
-    digest = mp4_tags.insert(path, layout_of(path), {"title": "shorter", "description": "brief"})
-    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    sums = mp4_tags.insert(path, layout_of(path), {"title": "shorter", "description": "brief"})
+    assert sums is not None
+    assert sums.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sums.crc32 == zlib.crc32(path.read_bytes())
     assert path.stat().st_size == size
     assert tags_of(path)["title"] == "shorter"
     assert frames(path) == frames(media_dir / "clip.mp4")
