@@ -60,6 +60,7 @@ lint: .venv/.dev ## ruff, templates, Dockerfile and deployment checks
 
 types: .venv/.dev ## mypy, strict
 	$(BIN)/mypy .
+	cd clients/python && MYPYPATH=src:tests ../../$(BIN)/mypy src && MYPYPATH=src:tests ../../$(BIN)/mypy tests
 
 format: .venv/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import Scope, User
+from accounts.models import IdempotentAnswer, Scope, User
 from downloads.api.representation import written
 from downloads.links import link_id_of
 from downloads.models import Link, MediaFile
@@ -96,6 +96,15 @@ def test_a_file_can_have_too_many_links(api: Api, user: User, stored: Stored) ->
         Link(file=file, owner=user, created_at=now, expires_at=now + timedelta(hours=1)) for _ in range(MAX_OPEN_LINKS)
     )
     assert code_of(api.post(f"/files/{file.pk}/links")) == (409, "too_many_links")
+
+
+def test_a_repeated_request_makes_one_link_and_shows_it_again(api: Api, stored: Stored) -> None:
+    file = stored()
+    first, again = (api.post(f"/files/{file.pk}/links", **{"Idempotency-Key": "once"}) for _ in range(2))
+    assert first.json() == again.json()
+    token = first.json()["url"].split("/")[4]
+    assert not [row for row in IdempotentAnswer.objects.values() if token in str(row)]
+    assert Link.objects.count() == 1
 
 
 def test_lists_a_files_links_page_by_page(api: Api, stored: Stored) -> None:
