@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from axes.models import AccessAttempt
@@ -13,7 +14,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,11 +23,21 @@ from django.utils.html import format_html
 
 from accounts.first_start import sign_in_address
 from accounts.models import ApiKey, User
-from accounts.models.key import ApiKeyQuerySet
+from accounts.models.key import LIMITS, ApiKeyQuerySet
 from accounts.models.user import UserQuerySet
 from accounts.principal import principal_of
+from accounts.quotas import limits_of
+from downloads.quotas import with_usage
+from downloads.web.tags import size
 
-QUOTA_FIELDS = ("max_concurrent_jobs", "max_stored_bytes")
+QUOTA_FIELDS = (
+    "max_concurrent_jobs",
+    "max_queued_jobs",
+    "max_jobs_per_day",
+    "max_bytes_per_day",
+    "max_stored_bytes",
+)
+USAGE_FIELDS = ("running", "queued", "jobs_today", "bytes_today", "stored")
 RIGHTS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -45,13 +56,37 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
         (None, {"fields": ("username", "display_name", "email", "password_state")}),
         ("Rights", {"fields": RIGHTS_FIELDS}),
         ("Quotas", {"fields": QUOTA_FIELDS}),
+        ("Used now, and since 00:00 UTC", {"fields": USAGE_FIELDS}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    readonly_fields = ("password_state", "last_login", "date_joined")
-    list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *QUOTA_FIELDS)
+    readonly_fields = ("password_state", "last_login", "date_joined", *USAGE_FIELDS)
+    list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *USAGE_FIELDS)
     list_filter = ("is_staff", "is_superuser", "is_active")
     search_fields = ("username", "display_name", "email")
     actions = ("make_sign_in_links",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return with_usage(super().get_queryset(request))
+
+    @admin.display(description="running", ordering="running_jobs")
+    def running(self, user: User) -> str:
+        return of_a_limit(user.running_jobs, limits_of(user).concurrent_jobs)  # type: ignore[attr-defined]  # annotated
+
+    @admin.display(description="waiting", ordering="queued_jobs")
+    def queued(self, user: User) -> str:
+        return of_a_limit(user.queued_jobs, limits_of(user).queued_jobs)  # type: ignore[attr-defined]  # annotated
+
+    @admin.display(description="jobs today", ordering="jobs_today")
+    def jobs_today(self, user: User) -> str:
+        return of_a_limit(user.jobs_today, limits_of(user).jobs_per_day)  # type: ignore[attr-defined]  # annotated
+
+    @admin.display(description="bytes today", ordering="bytes_today")
+    def bytes_today(self, user: User) -> str:
+        return of_a_limit(user.bytes_today, limits_of(user).bytes_per_day, size)  # type: ignore[attr-defined]  # annotated
+
+    @admin.display(description="stored", ordering="stored_bytes")
+    def stored(self, user: User) -> str:
+        return of_a_limit(user.stored_bytes, limits_of(user).stored_bytes, size)  # type: ignore[attr-defined]  # annotated
 
     @admin.display(description="password")
     def password_state(self, user: User) -> str:
@@ -110,6 +145,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
         "rotated_at",
         "revoked_at",
         "last_used_at",
+        *LIMITS,
     )
     list_display = ("name", "owner", "shown_as", "scopes", "state", "last_used_at", "expires_at")
     list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
@@ -165,6 +201,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 admin.site.login = sign_in  # type: ignore[assignment]  # sooner than its URLs are made
+
+
+def of_a_limit(used: int, limit: int | None, shown: Callable[[int], str] = str) -> str:
+    return shown(used) if limit is None else f"{shown(used)} of {shown(limit)}"
 
 
 def is_superuser(request: HttpRequest) -> bool:

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.addresses import client_ip
-from accounts.models import RateBucket, User
+from accounts.models import ApiKey, RateBucket, User
 from accounts.models.bucket import HOUR_SECONDS, MINUTE_SECONDS, Balance, Quota
 from accounts.principal import principal_of
 
@@ -118,13 +118,30 @@ class RateThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         if rate_scope_of(request, view) != self.scope:
             return True
-        decision = decide(policy_of(self.scope), subjects_of(request))
+        decision = decide_for(request, self.scope)
         remember(request, decision)
         self._wait = decision.wait_seconds
         return decision.is_allowed
 
     def wait(self) -> float | None:
         return self._wait
+
+
+def decide_for(request: Request, scope: RateScope) -> Decision:
+    """A key with a rate of its own has a policy of its own; its address is limited like every other."""
+    policy, key = policy_of(scope), getattr(request, "auth", None)
+    if not isinstance(key, ApiKey) or key.rate_limit_per_minute is None:
+        return decide(policy, subjects_of(request))
+    own = decide(key_policy(key, policy), [f"key:{key.pk}"])
+    decision = decide(policy, [address_of(request)]) if own.is_allowed else own
+    return own if decision.is_allowed else decision
+
+
+def key_policy(key: ApiKey, policy: Policy) -> Policy:
+    """Never more than the server allows. `rate_limit_per_minute` speaks of submissions, as the server's rate does."""
+    times = READS_PER_SUBMISSION if policy.scope == "reads" else 1
+    per_minute = min((key.rate_limit_per_minute or policy.minute.count) * times, policy.minute.count)
+    return Policy.of(policy.scope, per_minute, policy.hour.count)
 
 
 class SubmitThrottle(RateThrottle):

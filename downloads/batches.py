@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.principal import Principal
-from downloads import addresses, bell, crash_points, probing, submission
+from downloads import addresses, bell, crash_points, probing, quotas, submission
 from downloads.api.problem import MAX_ERRORS, FieldError, Problem
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ErrorCode
@@ -67,7 +67,7 @@ def submit(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batc
 def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
     hosts = _hosts(wish.urls)
     with transaction.atomic():
-        submission.check_quota(principal.user, len(hosts))
+        submission.check_quota(principal.user, len(hosts), principal.key)
         batch = _create(principal, wish, options, status=BatchStatus.RUNNING)
         add_jobs(batch, (new_job(batch, index, url, host) for index, (url, host) in enumerate(hosts, start=1)))
         crash_points.reach("submit.before_commit")
@@ -76,8 +76,9 @@ def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) 
 
 def _submit_list(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
     submission.check_policy(addresses.parse(wish.url))
+    for refusal in quotas.refusals(principal.user, principal.key):
+        raise refusal.problem()
     with transaction.atomic():
-        submission.check_quota(principal.user)
         probe = probing.ask(principal.user, ProbeKind.LIST, wish.url)
         batch = _create(principal, wish, options, status=BatchStatus.EXPANDING, probe=probe)
         bell.ring(bell.PROBE)

@@ -22,30 +22,33 @@ CLAIM_LOCK = 0x6D64_6C31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What runs now, by owner, by host and by batch; `limits` are those of the batches."""
+    """What runs now, by owner, by host, by batch and by key; `limits` are those of the batches and keys."""
 
     owners: Counter[Any]
     hosts: Counter[str]
     batches: Counter[Any]
-    limits: dict[Any, int]
+    keys: Counter[Any]
+    limits: dict[Any, int | None]
 
     @classmethod
     def now(cls) -> Load:
-        running = Job.objects.running()
-        rows = list(running.values_list("owner_id", "host", "batch_id", "batch__concurrent_limit"))
+        batches, keys = ("batch_id", "batch__concurrent_limit"), ("api_key_id", "api_key__max_concurrent_jobs")
+        rows = list(Job.objects.running().values_list("owner_id", "host", *batches, *keys))
         return cls(
             owners=Counter(row[0] for row in rows),
             hosts=Counter(row[1] for row in rows),
             batches=Counter(row[2] for row in rows if row[2]),
-            limits={row[2]: row[3] for row in rows},
+            keys=Counter(row[4] for row in rows if row[4]),
+            limits={row[2]: row[3] for row in rows} | {row[4]: row[5] for row in rows},
         )
 
     def full_hosts(self) -> list[str]:
         cap = settings.MAX_JOBS_PER_HOST
         return [host for host, count in self.hosts.items() if cap and count >= cap]
 
-    def full_batches(self) -> list[Any]:
-        return [batch for batch, count in self.batches.items() if count >= self.limits[batch]]
+    def full(self, running: Counter[Any]) -> list[Any]:
+        """Of `batches` or `keys`."""
+        return [one for one, count in running.items() if (cap := self.limits[one]) and count >= cap]
 
 
 def claim(worker: str) -> Job | None:
@@ -78,8 +81,10 @@ def _candidates(load: Load) -> Iterable[Job]:
     jobs = Job.objects.eligible()
     if full := load.full_hosts():
         jobs = jobs.exclude(host__in=full)
-    if closed := [*load.full_batches(), *Batch.objects.stopping().values_list("pk", flat=True)]:
+    if closed := [*load.full(load.batches), *Batch.objects.stopping().values_list("pk", flat=True)]:
         jobs = jobs.exclude(batch__in=closed)
+    if full_keys := load.full(load.keys):
+        jobs = jobs.exclude(api_key__in=full_keys)
     first = [job_id for owner, job_id in jobs.first_of_each_owner(_owners_with_room(load)) if job_id]
     rows = Job.objects.filter(pk__in=first)
     return sorted(rows, key=lambda job: (-job.priority, load.owners[job.owner_id], job.id))

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from downloads import addresses, batches, bell, crash_points, probing, submission, workers
+from downloads import addresses, batches, bell, crash_points, probing, quotas, submission, workers
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.models import Batch, Downloaded, Job, Probe, ProbeKind, ProbeStatus, Status, TransitionError
@@ -94,8 +94,9 @@ def _add_all(batch: Batch, plan: Sequence[Entry]) -> None:
         if workers.is_draining():
             return
         try:
-            _add_some(batch, plan[batch.expanded : batch.expanded + AT_ONCE], most)
-        except Problem as problem:  # the owner's queue is full: the rest comes when it has room
+            count = max(1, min(AT_ONCE, quotas.room(batch.owner, batch.api_key)))
+            _add_some(batch, plan[batch.expanded : batch.expanded + count], most)
+        except Problem as problem:  # the owner's quota is used up: the rest comes when it has room
             log.info("expansion_waits", batch_id=str(batch.pk), reason=problem.code)
             return
         crash_points.reach("expand.after_chunk")
@@ -114,7 +115,7 @@ def _add_some(batch: Batch, entries: Sequence[Entry], most: int | None) -> None:
         if most is not None and len(wanted) > most - _made(batch):
             wanted = wanted[: most - _made(batch)]
             entries = entries[: entries.index(wanted[-1]) + 1] if wanted else []
-        submission.check_quota(batch.owner, len(wanted))
+        submission.check_quota(batch.owner, len(wanted), batch.api_key)
         batch.advance(len(entries), len(entries) - len(wanted))
         batches.add_jobs(batch, _jobs(batch, wanted))
         crash_points.reach("expand.before_commit")

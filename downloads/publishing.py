@@ -7,7 +7,8 @@ from typing import Any
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from downloads import crash_points, mime, names, storage
+from downloads import crash_points, mime, names, quotas, storage
+from downloads.engine.errors import JobError
 from downloads.models import Downloaded, Job, LeaseLostError, MediaFile
 
 
@@ -32,15 +33,21 @@ def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list
 def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
     """Completes `job` with its files; `facts` are fields of the job still unwritten.
 
-    May be repeated when the database went away in the middle, whether or not it had committed. Raises LeaseLostError.
+    May be repeated when the database went away in the middle, whether or not it had committed. Raises LeaseLostError,
+    and JobError when the owner may not have so many bytes stored.
     """
+    sizes, owner = _sizes(rows), job.owner
     try:
         with transaction.atomic():
-            job.complete(**facts | _sizes(rows))
+            job.complete(**facts | sizes)
+            quotas.check_stored(owner, sizes["total_bytes"])
             MediaFile.objects.bulk_create(rows)
             if rows:
                 Downloaded.objects.record(job)
             crash_points.reach("publish.before_commit")
+    except JobError:
+        storage.remove_attempt(job.id, job.attempt)
+        raise
     except LeaseLostError:
         if not MediaFile.objects.filter(pk__in=[row.pk for row in rows]).exists():
             storage.remove_attempt(job.id, job.attempt)

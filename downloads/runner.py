@@ -12,6 +12,7 @@ import errno
 import select
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,9 +21,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from downloads import bell, crash_points, publishing, storage, workers
+from downloads import bell, crash_points, publishing, quotas, storage, workers
 from downloads.engine.errors import ErrorCode, JobError
-from downloads.engine.spec import Event
+from downloads.engine.spec import Event, JobSpec
 from downloads.engine.supervisor import Attempt
 from downloads.models import Job, JobLog, LeaseLostError, MediaFile, Stage
 from downloads.specs import spec_of
@@ -60,6 +61,8 @@ class Runner:
         self.error: JobError | None = None
         self.is_done = False
         self.exit_status: int | None = None
+        self.meter: quotas.Meter | None = None
+        self.allowance: int | None = None
         self.written_at = self.renewed_at = time.monotonic()
         self.database_seen_at = time.monotonic()
 
@@ -81,6 +84,9 @@ class Runner:
 
     def _attempt(self) -> None:
         storage.prepare_work(self.job.id)
+        self._persist(self._open_meter)
+        if self.error is not None:
+            return
         ear = bell.listen(bell.attempt(self.job.id))
         try:
             crash_points.reach("spawn.before")
@@ -97,13 +103,15 @@ class Runner:
         finally:
             if ear is not None:
                 ear.close()
+            with contextlib.suppress(LeaseLostError):
+                self._charge()
 
     def _start(self) -> Attempt:
         """The engine may be restarting; its socket is there again within a second or two."""
         deadline = time.monotonic() + ENGINE_WAIT_SECONDS
         while True:
             try:
-                return Attempt.start(spec_of(self.job), settings.ENGINE_SOCKET)
+                return Attempt.start(self._spec(), settings.ENGINE_SOCKET)
             except OSError as failure:
                 if time.monotonic() > deadline or workers.is_draining():
                     log.warning("engine_unavailable", reason=str(failure))
@@ -125,9 +133,35 @@ class Runner:
         if now - self.renewed_at >= BEAT_SECONDS or (self.progress and now - self.written_at >= WRITE_SECONDS):
             self._write()
             attempt.beat()
+            if not self.is_done and (error := self._charge()):
+                self.error = error
+                attempt.cancel()
         elif now - self.written_at >= TICK_SECONDS:
             self.written_at = now
             self._check_lease()
+
+    # --- What its owner may have --------------------------------------------------------------------------------
+
+    def _open_meter(self) -> None:
+        self.meter = quotas.Meter(self.job)
+        self.allowance = self.meter.allowance()
+        if self.allowance == 0:
+            self.error = self.meter.exhausted()
+
+    def _spec(self) -> JobSpec:
+        """The child gets no more bytes than are left of the owner's quota."""
+        spec = spec_of(self.job)
+        if self.allowance is None or self.allowance >= spec.limits.max_bytes:
+            return spec
+        return replace(spec, limits=replace(spec.limits, max_bytes=self.allowance))
+
+    def _is_short_of_quota(self) -> bool:
+        return self.allowance is not None and self.allowance < spec_of(self.job).limits.max_bytes
+
+    def _charge(self) -> JobError | None:
+        """What has arrived, to the owner's day; the error of a day whose bytes are used up."""
+        error: JobError | None = None if self.meter is None else self._persist(self.meter.charge)
+        return error
 
     # --- What it says -------------------------------------------------------------------------------------------
 
@@ -157,6 +191,8 @@ class Runner:
             "eta": data.get("eta"),
         }
         is_half = self.progress["progress_percent"] >= HALF_PERCENT
+        if self.meter is not None:
+            self.meter.note(self.progress["downloaded_bytes"])
         crash_points.reach("download.half" if is_half else "download.first_byte")
 
     def _on_stage(self, data: dict[str, Any]) -> None:
@@ -174,7 +210,11 @@ class Runner:
         self.files.append(data)
 
     def _on_error(self, data: dict[str, Any]) -> None:
+        if self.error is not None:
+            return
         self.error = JobError(ErrorCode(data["code"]), data.get("message", ""), retry_after=data.get("retry_after"))
+        if self.error.code == ErrorCode.TOO_LARGE and self.meter is not None and self._is_short_of_quota():
+            self.error = self.meter.exhausted()
         self.lines.append((datetime.now(UTC), "error", self.error.message))
 
     def _on_done(self, _: dict[str, Any]) -> None:
@@ -238,9 +278,15 @@ class Runner:
         if self.error is not None:
             job.fail(self.error)
         elif self.rows is not None:
-            publishing.commit(job, self.rows, self.progress)
+            self._publish(job, self.rows)
         else:
             job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
+
+    def _publish(self, job: Job, rows: list[MediaFile]) -> None:
+        try:
+            publishing.commit(job, rows, self.progress)
+        except JobError as error:
+            copy.copy(self.job).fail(error)
 
     def _move(self) -> None:
         """Once: what has been renamed is not there to be renamed again."""

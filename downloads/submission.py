@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.principal import Principal
-from downloads import addresses, crash_points, storage
+from downloads import addresses, crash_points, quotas, storage
 from downloads.api.problem import Problem, refused
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ERRORS, ErrorCode
@@ -23,9 +23,6 @@ from downloads.models import Job
 
 # The rest of a request are columns of the job.
 COLUMNS = frozenset({"url", "priority", "start_after", "tags", "client_reference"})
-QUOTA_RETRY_SECONDS = 60
-# Any constant will do, as long as nothing else uses it for two-part locks.
-SUBMISSION_LOCK = 0x6D64_6C32
 
 
 def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
@@ -33,7 +30,7 @@ def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
     address = addresses.parse(data["url"])
     check_policy(address)
     with transaction.atomic():
-        check_quota(principal.user)
+        check_quota(principal.user, key=principal.key)
         job = Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
         crash_points.reach("submit.before_commit")
     crash_points.reach("submit.after_commit")
@@ -48,25 +45,9 @@ def check_policy(address: addresses.Address) -> None:
         raise Problem(507, "storage_full", ERRORS[ErrorCode.STORAGE_FULL].remedy)
 
 
-def check_quota(owner: User, wanted: int = 1) -> None:
-    """Strict under parallel requests, when it is called in the transaction that adds the jobs. Raises Problem."""
-    _one_at_a_time(owner)
-    limit = settings.MAX_QUEUED_PER_OWNER
-    if Job.objects.owned_by(owner).queued().count() + wanted > limit:
-        detail = f"You can have {limit} jobs waiting. Try again when some of them have started."
-        raise Problem(429, "quota_exceeded", detail, headers={"Retry-After": str(QUOTA_RETRY_SECONDS)})
-
-
-def _one_at_a_time(owner: User) -> None:
-    # SQLite needs nothing: its transactions begin IMMEDIATE.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SUBMISSION_LOCK, _half(owner)])
-
-
-def _half(owner: User) -> int:
-    """32 bits of the random part of the id; that two owners share them costs a short wait."""
-    return int.from_bytes(owner.pk.bytes[-4:], signed=True)
+def check_quota(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
+    """Counts the jobs, in the transaction that adds them. Strict under parallel requests. Raises Problem."""
+    quotas.take(owner, wanted, key)
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import IdempotentAnswer, RateBucket, SignInLink
+from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
 from downloads import audit, batches, bell, crash_points, expansion, probing, recovery, retention
 from downloads.models import Job, Link, LinkVisit, Node
 
@@ -76,6 +76,7 @@ def forget() -> None:
         Node.objects.forgotten().delete()
         RateBucket.objects.purge()
         IdempotentAnswer.objects.purge()
+        DayUsage.objects.purge()
         SignInLink.objects.purge(timezone.now())
         Link.objects.forgotten(timezone.now()).delete()
         LinkVisit.objects.lapsed(timezone.now()).delete()

@@ -27,6 +27,9 @@ KEY: dict[str, Any] = {
     "rotated_at": None,
     "revoked_at": None,
     "last_used_at": "2026-11-24T12:30:00Z",
+    "max_concurrent_jobs": 2,
+    "max_jobs_per_day": None,
+    "rate_limit_per_minute": None,
 }
 PLAIN = "mdl_4kQz81Ba_" + "x" * 49
 ISSUED = KEY | {"last_used_at": None, "key": PLAIN}
@@ -52,6 +55,7 @@ CREATE: Description = {
     "responses": {201: IssuedKeySerializer, **PROBLEM},
     "examples": [
         asked("For reading and writing", {"name": "backup script", "scopes": ["read", "write"]}),
+        asked("With limits of its own", {"name": "phone", "max_concurrent_jobs": 2, "max_jobs_per_day": 100}),
         answer("Made", ISSUED, 201),
     ],
 }
@@ -66,8 +70,8 @@ RETRIEVE: Description = {
 CHANGE: Description = {
     "operation_id": "key_change",
     "tags": KEYS,
-    "summary": "Rename a key",
-    "description": "A key that is revoked cannot be renamed.",
+    "summary": "Change a key",
+    "description": "Its name and its limits; what is not given stays. A key that is revoked cannot be changed.",
     "request": KeyChangeSerializer,
     "responses": {200: KeySerializer, **PROBLEM},
     "examples": [asked("Another name", {"name": "laptop"}), answer("Renamed", KEY | {"name": "laptop"})],
@@ -83,8 +87,8 @@ ROTATE: Description = {
     "operation_id": "key_rotate",
     "tags": KEYS,
     "summary": "Rotate a key",
-    "description": "Makes a new key of the same name, scopes and lifetime. The old one goes on for `overlap_hours`, "
-    "and cannot be rotated again.",
+    "description": "Makes a new key of the same name, scopes, limits and lifetime. The old one goes on for "
+    "`overlap_hours`, and cannot be rotated again.",
     "parameters": [LOCATION],
     "request": KeyRotationSerializer,
     "responses": {201: IssuedKeySerializer, **PROBLEM},
@@ -94,7 +98,7 @@ ME: Description = {
     "operation_id": "me",
     "tags": KEYS,
     "summary": "Show who you are",
-    "description": "Whom the request acts for, with which scopes, quotas and rates, and what is used of them.",
+    "description": "Whom the request acts for, with which scopes, limits and rates, and what is used of them.",
     "responses": {200: MeSerializer, **PROBLEM},
     "examples": [
         answer(
@@ -108,7 +112,21 @@ ME: Description = {
                 "key": KEY,
                 "max_concurrent_jobs": None,
                 "max_stored_bytes": None,
-                "usage": {"running_jobs": 1, "queued_jobs": 3, "stored_bytes": 734003200},
+                "usage": {
+                    "running_jobs": 1,
+                    "queued_jobs": 3,
+                    "jobs_today": 12,
+                    "bytes_today": 1468006400,
+                    "stored_bytes": 734003200,
+                },
+                "limits": {
+                    "concurrent_jobs": None,
+                    "queued_jobs": 10000,
+                    "jobs_per_day": 100,
+                    "bytes_per_day": None,
+                    "stored_bytes": 5368709120,
+                },
+                "day_resets_at": "2026-11-25T00:00:00Z",
                 "submissions": {"per_minute": 60, "per_hour": 1000},
                 "reads": {"per_minute": 600, "per_hour": 10000},
             },

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
-from accounts.api.requests import SCOPES
-from accounts.limits import RateScope, policy_of
-from accounts.models import ApiKey, User
+from accounts.api.requests import CONCURRENT, PER_DAY, PER_MINUTE, SCOPES
+from accounts.limits import RateScope, key_policy, policy_of
+from accounts.models import ApiKey
+from accounts.models.usage import day_ends_at
 from accounts.principal import Principal
+from accounts.quotas import limits_of
+from downloads import quotas
 from downloads.api.representation import written
-from downloads.models import Job, Status
 
 Shape = serializers.Serializer[Any]
 
@@ -33,6 +36,9 @@ class KeySerializer(Shape):
     rotated_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+    max_concurrent_jobs = serializers.IntegerField(allow_null=True, help_text=CONCURRENT)
+    max_jobs_per_day = serializers.IntegerField(allow_null=True, help_text=PER_DAY)
+    rate_limit_per_minute = serializers.IntegerField(allow_null=True, help_text=PER_MINUTE)
 
 
 class IssuedKeySerializer(KeySerializer):
@@ -57,11 +63,23 @@ class RateSerializer(Shape):
 
 
 class UsageSerializer(Shape):
-    """What the owner's jobs take up now."""
+    """What is used of the owner's limits. Deleting a job gives nothing of the day back."""
 
     running_jobs = serializers.IntegerField()
     queued_jobs = serializers.IntegerField()
+    jobs_today = serializers.IntegerField(help_text="Submitted since 00:00 UTC.")
+    bytes_today = serializers.IntegerField(help_text="Downloaded since 00:00 UTC, counted as they arrive.")
     stored_bytes = serializers.IntegerField()
+
+
+class LimitsSerializer(Shape):
+    """The owner's limits, whether set for them or for all; null is no limit."""
+
+    concurrent_jobs = serializers.IntegerField(allow_null=True)
+    queued_jobs = serializers.IntegerField(allow_null=True)
+    jobs_per_day = serializers.IntegerField(allow_null=True)
+    bytes_per_day = serializers.IntegerField(allow_null=True)
+    stored_bytes = serializers.IntegerField(allow_null=True)
 
 
 class MeSerializer(Shape):
@@ -76,6 +94,8 @@ class MeSerializer(Shape):
     max_concurrent_jobs = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
     max_stored_bytes = serializers.IntegerField(allow_null=True, help_text="Null is the server's own limit.")
     usage = UsageSerializer()
+    limits = LimitsSerializer()
+    day_resets_at = serializers.DateTimeField(help_text="When jobs_today and bytes_today begin again.")
     submissions = RateSerializer()
     reads = RateSerializer()
 
@@ -93,6 +113,7 @@ def represent_key(key: ApiKey, at: datetime) -> dict[str, Any]:
         "rotated_at": written(key.rotated_at),
         "revoked_at": written(key.revoked_at),
         "last_used_at": written(key.last_used_at),
+        **key.limits,
     }
 
 
@@ -107,22 +128,14 @@ def represent_principal(principal: Principal, at: datetime) -> dict[str, Any]:
         "key": None if principal.key is None else represent_key(principal.key, at),
         "max_concurrent_jobs": user.max_concurrent_jobs,
         "max_stored_bytes": user.max_stored_bytes,
-        "usage": represent_usage(user),
-        "submissions": represent_rate("submissions"),
-        "reads": represent_rate("reads"),
+        "usage": asdict(quotas.usage_of(user)),
+        "limits": asdict(limits_of(user)),
+        "day_resets_at": written(day_ends_at()),
+        "submissions": represent_rate("submissions", principal.key),
+        "reads": represent_rate("reads", principal.key),
     }
 
 
-def represent_usage(user: User) -> dict[str, int]:
-    jobs = Job.objects.owned_by(user)
-    counts = jobs.count_by_status()
-    return {
-        "running_jobs": counts[Status.RUNNING],
-        "queued_jobs": counts[Status.QUEUED],
-        "stored_bytes": jobs.stored_bytes(),
-    }
-
-
-def represent_rate(scope: RateScope) -> dict[str, int]:
-    policy = policy_of(scope)
+def represent_rate(scope: RateScope, key: ApiKey | None) -> dict[str, int]:
+    policy = policy_of(scope) if key is None else key_policy(key, policy_of(scope))
     return {"per_minute": policy.minute.count, "per_hour": policy.hour.count}

@@ -88,7 +88,7 @@ class KeyViewSet(GenericViewSet):  # type: ignore[type-arg]  # no subscript at r
         key = self.get_object()
         wanted = read(KeyChangeSerializer, request)
         try:
-            key.rename(wanted.get("name", key.name))
+            key.change(**wanted)
         except KeyUnusableError as error:
             raise WrongStateError(str(error)) from error
         return Response(represent_key(key, timezone.now()))

@@ -33,6 +33,7 @@ class Scope(enum.StrEnum):
 
 ALL_SCOPES = frozenset(Scope)
 DIGEST_LENGTH = 64
+LIMITS = ("max_concurrent_jobs", "max_jobs_per_day", "rate_limit_per_minute")
 
 
 def written(scopes: Iterable[str]) -> str:
@@ -95,9 +96,14 @@ class ApiKeyManager(models.Manager["ApiKey"]):
         return self.get_queryset().presented(plain, at)
 
     def issue(
-        self, owner: User, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+        self,
+        owner: User,
+        name: str,
+        scopes: Iterable[str],
+        expires_at: datetime | None = None,
+        **limits: int | None,
     ) -> tuple[ApiKey, str]:
-        """The new key and its plain text, which is nowhere else and cannot be had again."""
+        """The new key and its plain text, which is nowhere else and cannot be had again. `limits` are LIMITS."""
         plain = keyformat.generate()
         key = self.model(
             owner=owner,
@@ -106,6 +112,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
             digest=keyformat.digest(plain),
             scopes=written(scopes),
             expires_at=expires_at,
+            **limits,
         )
         key.save(force_insert=True)
         return key, plain
@@ -153,6 +160,10 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=DIGEST_LENGTH, unique=True, editable=False)
     scopes = models.CharField(max_length=32, choices=[(scopes, scopes) for scopes in WRITTEN_SCOPES])
     is_from_environment = models.BooleanField(default=False, editable=False)
+    # Of each, None is no limit but the owner's and the server's.
+    max_concurrent_jobs = models.PositiveIntegerField(null=True, blank=True)
+    max_jobs_per_day = models.PositiveIntegerField(null=True, blank=True)
+    rate_limit_per_minute = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     rotated_at = models.DateTimeField(null=True, editable=False)
@@ -179,6 +190,14 @@ class ApiKey(models.Model):
                 condition=Q(expires_at=None) | Q(expires_at__gte=F("created_at")),
                 name="api_key_expires_after_it_was_made",
                 violation_error_message="A key cannot expire before it was made.",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{name: None}) | Q(**{f"{name}__gt": 0}),
+                    name=f"api_key_{name}_is_positive",
+                    violation_error_message="A key's limit is 1 or more.",
+                )
+                for name in LIMITS
             ),
             models.CheckConstraint(
                 condition=Exact(Length("digest"), DIGEST_LENGTH),
@@ -219,10 +238,19 @@ class ApiKey(models.Model):
         not_since = Q(last_used_at=None) | Q(last_used_at__lte=stale)
         type(self).objects.filter(not_since, pk=self.pk).update(last_used_at=at)
 
+    @property
+    def limits(self) -> dict[str, int | None]:
+        return {name: getattr(self, name) for name in LIMITS}
+
     def rename(self, name: str) -> None:
-        if not type(self).objects.filter(pk=self.pk, revoked_at=None).update(name=name):
+        self.change(name=name)
+
+    def change(self, **changes: str | int | None) -> None:
+        """Its name and LIMITS."""
+        if changes and not type(self).objects.filter(pk=self.pk, revoked_at=None).update(**changes):
             raise KeyUnusableError("The key is revoked.")
-        self.name = name
+        for name, value in changes.items():
+            setattr(self, name, value)
 
     def revoke(self, at: datetime | None = None) -> bool:
         """At once and for good. False when it was revoked before, which changes nothing."""
@@ -232,7 +260,7 @@ class ApiKey(models.Model):
         return is_first
 
     def rotate(self, overlap: timedelta = timedelta(0), at: datetime | None = None) -> tuple[ApiKey, str]:
-        """A new key of the same name, scopes and lifetime; this one works until `overlap` is over.
+        """A new key of the same name, scopes, limits and lifetime; this one works until `overlap` is over.
 
         Of several rotations at once one succeeds: the others raise KeyUnusableError.
         """
@@ -245,4 +273,4 @@ class ApiKey(models.Model):
                 raise KeyUnusableError("Only a usable key that was not rotated before can be rotated.")
             lifetime = None if self.expires_at is None else self.expires_at - self.created_at
             expires_at = None if lifetime is None else moment + lifetime
-            return keys.issue(self.owner, self.name, self.scope_set, expires_at)
+            return keys.issue(self.owner, self.name, self.scope_set, expires_at, **self.limits)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 ANONYMOUS_USERNAME = "anonymous"
+EMPTY = "empty for the server's own limit, 0 for none."
 UNUSABLE_PASSWORD = "!"  # noqa: S105  # what Django's own unusable passwords begin with
 
 
@@ -73,11 +74,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         "active", default=True, help_text="Without it nobody can sign in as this user, and its keys are refused."
     )
     date_joined = models.DateTimeField("joined", default=timezone.now, editable=False)
+    # Of each, None is the server's own limit and 0 is none: accounts/quotas.py.
     max_concurrent_jobs = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Running at the same time; empty for the server's own limit."
+        null=True, blank=True, help_text=f"Running at the same time; {EMPTY}"
+    )
+    max_queued_jobs = models.PositiveIntegerField(null=True, blank=True, help_text=f"Waiting; {EMPTY}")
+    max_jobs_per_day = models.PositiveIntegerField(null=True, blank=True, help_text=f"Submitted in a day; {EMPTY}")
+    max_bytes_per_day = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=f"Bytes downloaded in a day; {EMPTY}"
     )
     max_stored_bytes = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Bytes of finished files; empty for no limit but the server's."
+        null=True, blank=True, help_text=f"Bytes of files that are kept; {EMPTY}"
     )
 
     objects: ClassVar[UserObjects] = UserObjects()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +39,16 @@ def post(plain: str) -> Action:
     return lambda: [view(factory.post("/", headers={"X-API-Key": plain})).status_code for _ in range(TIMES)]
 
 
+def jobs(subject: str) -> Action:
+    from accounts.models import DayUsage
+
+    return lambda: [DayUsage.objects.take_jobs(uuid.UUID(subject), 1, most_jobs=20) for _ in range(TIMES)]
+
+
 def main(name: str, argument: str) -> None:
     from tests.accounts.racing import race
 
-    action = {"take": take, "post": post}[name](argument)
+    action = {"take": take, "post": post, "jobs": jobs}[name](argument)
     print("ready", flush=True)
     sys.stdin.readline()
     outcomes = race(action, THREADS)

@@ -10,7 +10,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import ApiKey, RateBucket, Scope, SignInLink, User
+from accounts.models import ApiKey, DayUsage, RateBucket, Scope, SignInLink, User
+from tests.factories import JobFactory, MediaFileFactory
 
 USERS, KEYS, ATTEMPTS = "/admin/accounts/user/", "/admin/accounts/apikey/", "/admin/axes/accessattempt/"
 
@@ -105,6 +106,19 @@ def test_an_operator_who_is_no_superuser_cannot_become_one(client: Client, user:
     assert client.get(USERS).status_code == 403
     assert client.post(f"{USERS}{user.pk}/change/", {"username": "ada", "is_superuser": "on"}).status_code == 403
     assert act(client, USERS, "make_sign_in_links", user.pk) == 403
+
+
+def test_what_users_have_used_is_beside_their_limits(site: Client, user: User, settings: Settings) -> None:
+    settings.MAX_QUEUED_PER_OWNER, settings.MAX_JOBS_PER_DAY = 7, 0
+    User.objects.filter(pk=user.pk).update(max_bytes_per_day=5_000_000, max_stored_bytes=1000)
+    JobFactory(owner=user, running=True)
+    JobFactory.create_batch(2, owner=user)
+    MediaFileFactory(job=JobFactory(owner=user, finished=True), size_bytes=300)
+    DayUsage.objects.take_jobs(user.pk, 4)
+    DayUsage.objects.add_bytes(user.pk, 1_500_000)
+    for address in (USERS, f"{USERS}{user.pk}/change/"):
+        shown = site.get(address).content.decode()
+        assert all(text in shown for text in ("2 of 7", "1.5 MB of 5.0 MB", "300 B of 1.0 kB"))
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------

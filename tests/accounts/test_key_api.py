@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.models import ApiKey, Scope, User
+from accounts.models.key import LIMITS
 from tests.accounts.conftest import ApiOf
 
 KEYS, ME = "/api/v1/keys", "/api/v1/me"
@@ -232,7 +233,31 @@ def test_one_key(session: APIClient, key: ApiKey) -> None:
         "rotated_at",
         "revoked_at",
         "last_used_at",
+        "max_concurrent_jobs",
+        "max_jobs_per_day",
+        "rate_limit_per_minute",
     }
+
+
+def test_a_key_gets_limits_and_its_successor_has_them_too(session: APIClient) -> None:
+    limits = {"max_concurrent_jobs": 2, "max_jobs_per_day": 10, "rate_limit_per_minute": 5}
+    made = session.post(KEYS, {"name": "phone", **limits}, format="json").json()
+    assert limits.items() <= made.items()
+    address = f"{KEYS}/{made['key_id']}"
+    changed = session.patch(address, {"max_jobs_per_day": None, "max_concurrent_jobs": 3}, format="json").json()
+    wanted = {"name": "phone", **limits, "max_jobs_per_day": None, "max_concurrent_jobs": 3}
+    assert wanted.items() <= changed.items()
+    assert wanted.items() <= session.post(f"{address}/rotate", {}, format="json").json().items()
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", True, 10**10])
+def test_a_wrong_limit_is_refused_and_changes_nothing(
+    session: APIClient, key: ApiKey, name: str, value: object
+) -> None:
+    assert code(session.post(KEYS, {"name": "x", name: value}, format="json")) == "validation_failed"
+    assert code(session.patch(at(key), {name: value}, format="json")) == "validation_failed"
+    assert [getattr(found, name) for found in ApiKey.objects.all()] == [None]
 
 
 @pytest.mark.parametrize("key_id", ["x", "0" * 36, "00000000-0000-0000-0000-000000000000"])
@@ -308,7 +333,17 @@ def test_me_says_who_what_and_how_much(api: APIClient, user: User) -> None:
     assert body["scopes"] == ["read", "write"]
     assert body["key"]["name"] == "test"
     assert (body["max_concurrent_jobs"], body["max_stored_bytes"]) == (2, 10**12)
-    assert body["usage"] == {"running_jobs": 0, "queued_jobs": 0, "stored_bytes": 0}
+    assert body["usage"] == dict.fromkeys(
+        ("running_jobs", "queued_jobs", "jobs_today", "bytes_today", "stored_bytes"), 0
+    )
+    assert body["limits"] == {
+        "concurrent_jobs": 2,
+        "queued_jobs": 10_000,
+        "jobs_per_day": None,
+        "bytes_per_day": None,
+        "stored_bytes": 10**12,
+    }
+    assert datetime.now(UTC) < datetime.fromisoformat(body["day_resets_at"]) <= datetime.now(UTC) + timedelta(days=1)
     assert body["submissions"] == {"per_minute": 60, "per_hour": 1000}
     assert body["reads"] == {"per_minute": 600, "per_hour": 10000}
 

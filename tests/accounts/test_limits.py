@@ -66,6 +66,22 @@ def test_keys_of_one_address_share_its_rate(api_of: ApiOf, user: User, other: Us
     assert second.get(ME).status_code == 429
 
 
+def test_a_keys_own_rate_is_its_alone_and_never_above_the_servers(
+    api_of: ApiOf, user: User, settings: Settings
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE, settings.RATE_LIMIT_PER_HOUR = 4, 1000
+    slow, free = api_of(user), api_of(user)
+    first, second = ApiKey.objects.order_by("id")
+    first.change(rate_limit_per_minute=1)
+    second.change(rate_limit_per_minute=100)
+    answers = [slow.get(ME) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert answers[0].headers["RateLimit-Policy"].startswith('"reads-minute";q=10;w=60')
+    assert int(answers[-1].headers["Retry-After"]) <= 6
+    answer = free.get(ME)
+    assert (answer.status_code, answer.json()["reads"]["per_minute"]) == (200, 40)
+
+
 def test_a_key_has_one_rate_from_every_address(api_of: ApiOf, user: User) -> None:
     api = api_of(user)
     statuses = [api.get(ME, REMOTE_ADDR=f"203.0.113.{number}").status_code for number in range(12)]

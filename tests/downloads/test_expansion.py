@@ -223,6 +223,14 @@ def test_a_full_queue_lets_the_rest_wait(owner: User, settings: Settings, monkey
     assert indices(batch) == [1, 2, 3, 4]
 
 
+def test_a_day_of_fewer_jobs_than_a_step_takes_what_it_can(owner: User, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 3
+    batch = asked(owner)
+    read(batch, *map(entry, range(1, 6)))
+    expansion.expand_waiting()
+    assert (indices(batch), reread(batch).status) == ([1, 2, 3], BatchStatus.EXPANDING)
+
+
 def test_a_node_that_stops_leaves_the_rest_to_others(owner: User) -> None:
     batch = asked(owner)
     read(batch, entry(1))

@@ -1,0 +1,85 @@
+"""What was used of a day, exact however many processes count at once: a row for each subject and day, in UTC.
+
+A subject is the id of a user or of a key. Rows outlive the jobs that they counted: deleting a job gives nothing back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime, time, timedelta
+from typing import ClassVar
+
+from django.db import connection, models
+from django.utils import timezone
+
+KEPT_DAYS = 90
+NO_LIMIT = 2**62
+
+TAKE = """
+    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes)
+    SELECT %(subject)s, %(day)s, %(jobs)s, 0 WHERE %(jobs)s <= %(most_jobs)s
+    ON CONFLICT (subject, day) DO UPDATE SET jobs = usage.jobs + excluded.jobs
+    WHERE usage.jobs + excluded.jobs <= %(most_jobs)s AND usage.bytes < %(most_bytes)s
+    RETURNING jobs
+"""
+ADD = """
+    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes) VALUES (%(subject)s, %(day)s, 0, %(bytes)s)
+    ON CONFLICT (subject, day) DO UPDATE SET bytes = usage.bytes + excluded.bytes
+    RETURNING bytes
+"""
+
+
+def today() -> date:
+    return timezone.now().date()
+
+
+def day_ends_at() -> datetime:
+    """When a new day of everybody begins."""
+    return datetime.combine(today() + timedelta(days=1), time(), tzinfo=timezone.now().tzinfo)
+
+
+class DayUsageManager(models.Manager["DayUsage"]):
+    def take_jobs(
+        self, subject: uuid.UUID, count: int, *, most_jobs: int | None = None, most_bytes: int | None = None
+    ) -> bool:
+        """Counts so many jobs of today, or none of them when they are too many or the bytes are used up."""
+        if count == 0:
+            return True
+        most = {"most_jobs": most_jobs or NO_LIMIT, "most_bytes": most_bytes or NO_LIMIT}
+        return self._upsert(TAKE, subject, {"jobs": count, **most}) is not None
+
+    def add_bytes(self, subject: uuid.UUID, count: int) -> int:
+        """Today's bytes with these."""
+        total = self._upsert(ADD, subject, {"bytes": count})
+        return int(total or 0)
+
+    def of_today(self, subject: uuid.UUID) -> DayUsage:
+        """An unsaved row of zeros where nothing was used yet."""
+        return self.filter(subject=subject, day=today()).first() or DayUsage(subject=subject, day=today())
+
+    def purge(self) -> int:
+        return self.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
+
+    def _upsert(self, sql: str, subject: uuid.UUID, values: dict[str, int]) -> int | None:
+        prepared = connection.ops.adapt_datefield_value(today())
+        key = {"subject": models.UUIDField().get_db_prep_value(subject, connection), "day": prepared}
+        with connection.cursor() as cursor:
+            cursor.execute(sql, key | values)
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+
+class DayUsage(models.Model):
+    pk = models.CompositePrimaryKey("subject", "day")
+    subject = models.UUIDField()
+    day = models.DateField()
+    jobs = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[DayUsageManager] = DayUsageManager()
+
+    class Meta:
+        verbose_name_plural = "day usage"
+
+    def __str__(self) -> str:
+        return f"{self.subject} on {self.day}"
