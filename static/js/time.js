@@ -1,4 +1,4 @@
-// Keeps "3 min ago" true, in the words of downloads/web/tags.py.
+// Keeps "3 min ago" true, in the words of downloads/web/tags.py, and turns clock times into those of the reader.
 (() => {
   "use strict";
 
@@ -13,7 +13,14 @@
     return milliseconds > 0 ? `in ${said}` : `${said} ago`;
   };
 
+  const local = (at) => [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+
   const refresh = () => {
+    for (const time of document.querySelectorAll("time[data-clock]")) {
+      const said = local(new Date(time.dateTime));
+      if (time.textContent !== said) time.textContent = said;
+    }
+    for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = "yours";
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const at = new Date(time.dateTime);
       const said = relative(at - Date.now());

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,11 @@ def test_settles_without_a_shift(tab: Tab, user: User, finished: Callable[..., J
         })"""
     )
     assert shift < 0.02
+
+
+def test_tells_the_times_of_the_log_by_the_clock_of_the_reader(new_tab: OpenTab, user: User) -> None:
+    job = JobFactory(owner=user, attempt=1)
+    JobLog.objects.append(job, [(datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC), "info", "Extracting")])
+    page = new_tab(timezone_id="Asia/Tokyo").open(f"/jobs/{job.pk}")
+    expect(page.locator("#log")).to_contain_text("Times are yours.")
+    expect(page.locator("#log time")).to_have_text("21:00:30")

@@ -206,6 +206,7 @@ def test_shows_the_log_from_a_level_up(page: Client, user: User) -> None:
     JobLog.objects.append(job, [(timezone.now(), level, f"a {level} line") for level in JobLog.LEVELS])
     text = page.get(f"/jobs/{job.pk}/log", {"level": "warning"}, headers=HTMX).text
     assert ("a warning line" in text, "a error line" in text, "a info line" in text) == (True, True, False)
+    assert "Times are <span data-zone>UTC</span>." in text
     assert "<html" in page.get(f"/jobs/{job.pk}/log", {"level": "nonsense"}).text
 
 
