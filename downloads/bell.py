@@ -19,17 +19,21 @@ from django_q.tasks import async_task
 CONTROL = "control"
 DOWNLOAD = "download"
 PROBE = "probe"
+WEBHOOKS = "webhooks"
 
 # By dotted path, so that the web process imports neither the tasks nor the engine.
 TASKS = {
     CONTROL: "downloads.tasks.sweep",
     DOWNLOAD: "downloads.tasks.run_downloads",
     PROBE: "downloads.tasks.run_probes",
+    WEBHOOKS: "webhooks.tasks.send",
 }
+# Every other queue has a cluster of its own.
+CLUSTERS = {WEBHOOKS: CONTROL}
 # django-q2 ends a task, and with it the worker, after so many seconds. What runs jobs takes as long as they do: its
 # bounds are those of the attempt and of the lease.
 NO_LIMIT = -1
-LIMITS = {CONTROL: 60, DOWNLOAD: NO_LIMIT, PROBE: NO_LIMIT}
+LIMITS = {CONTROL: 60, DOWNLOAD: NO_LIMIT, PROBE: NO_LIMIT, WEBHOOKS: NO_LIMIT}
 
 
 def ring(queue: str) -> None:
@@ -39,11 +43,15 @@ def ring(queue: str) -> None:
         transaction.on_commit(partial(_enqueue, queue), robust=True)
         return
     _enqueue(queue)
-    knock_when_committed(queue)
+    knock_when_committed(cluster_of(queue))
 
 
 def _enqueue(queue: str) -> None:
-    async_task(TASKS[queue], cluster=queue, timeout=LIMITS[queue])
+    async_task(TASKS[queue], cluster=cluster_of(queue), timeout=LIMITS[queue])
+
+
+def cluster_of(queue: str) -> str:
+    return CLUSTERS.get(queue, queue)
 
 
 def attempt(job_id: uuid.UUID) -> str:

@@ -39,9 +39,9 @@ def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
     sizes, owner = _sizes(rows), job.owner
     try:
         with transaction.atomic():
-            job.complete(**facts | sizes)
-            quotas.check_stored(owner, sizes["total_bytes"])
-            MediaFile.objects.bulk_create(rows)
+            job.complete(rows, **facts | sizes)
+            # These files are among those stored by now.
+            quotas.check_stored(owner, 0)
             if rows:
                 Downloaded.objects.record(job)
             crash_points.reach("publish.before_commit")

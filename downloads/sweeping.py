@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
 from downloads import audit, batches, bell, crash_points, expansion, probing, recovery, retention
 from downloads.models import Job, Link, LinkVisit, Node
+from webhooks import upkeep as webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ DAILY_SECONDS = 3600
 def sweep() -> None:
     """Each step for itself: one that fails must not keep the others from running."""
     crash_points.reach("sweep.begin")
-    for step in (recover, ring_for_due, look_after_probes, look_after_batches, expire, evict, tidy, forget):
+    for step in STEPS:
         _safely(step)
     crash_points.reach("sweep.end")
 
@@ -53,6 +54,10 @@ def look_after_batches() -> None:
     expansion.ring_for_waiting()
 
 
+def look_after_webhooks() -> None:
+    webhooks.look_after()
+
+
 def expire() -> None:
     retention.expire_due()
 
@@ -80,6 +85,7 @@ def forget() -> None:
         SignInLink.objects.purge(timezone.now())
         Link.objects.forgotten(timezone.now()).delete()
         LinkVisit.objects.lapsed(timezone.now()).delete()
+        webhooks.purge()
         call_command("clearsessions")
 
 
@@ -88,3 +94,9 @@ def _safely(step: Callable[[], None]) -> None:
         step()
     except Exception:
         log.exception("sweep_step_failed", step=step.__name__)
+
+
+STEPS = (
+    *(recover, ring_for_due, look_after_probes, look_after_batches, look_after_webhooks),
+    *(expire, evict, tidy, forget),
+)

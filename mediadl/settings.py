@@ -44,6 +44,7 @@ TESTING = env.bool("MEDIADL_TESTING", default=False)
 CRASH_POINTS = env.str("MEDIADL_CRASH_AT", "")
 SECRET_KEY = load_secret_key(env.str("SECRET_KEY", ""), DATA_DIR, debug=DEBUG, is_alone=not env.str("DATABASE_URL", ""))
 LINK_KEYS = load_keys("LINK_KEYS", env.list("LINK_KEYS", []), DATA_DIR / "link_key")
+WEBHOOK_KEYS = load_keys("WEBHOOK_KEYS", env.list("WEBHOOK_KEYS", []), DATA_DIR / "webhook_key")
 
 # --- Addresses --------------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
@@ -119,6 +120,12 @@ JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=positive)
 STORAGE_QUOTA_BYTES = env.int("STORAGE_QUOTA_BYTES", 0, validate=validate.Range(min=0))
 STORAGE_RESERVE_BYTES = env.int("STORAGE_RESERVE_BYTES", 256 * 1024**2, validate=validate.Range(min=0))
 
+# --- Webhooks ---------------------------------------------------------------------------------------------------
+WEBHOOK_TIMEOUT_SEC = env.int("WEBHOOK_TIMEOUT_SEC", 10, validate=validate.Range(min=1, max=60))
+WEBHOOK_MAX_RETRIES = env.int("WEBHOOK_MAX_RETRIES", 9, validate=validate.Range(min=0, max=30))
+WEBHOOK_RETENTION_DAYS = env.float("WEBHOOK_RETENTION_DAYS", 7.0, validate=positive)
+MAX_WEBHOOKS_PER_OWNER = env.int("MAX_WEBHOOKS_PER_OWNER", 20, validate=positive)
+
 # Engine processes reach these through the environment that `manage.py up` gives its children.
 GUARD_URL = env.str("GUARD_URL", "")
 ENGINE_SOCKET = Path(env.str("ENGINE_SOCKET", "") or RUN_ROOT / "engine.sock")
@@ -144,6 +151,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "accounts",
     "downloads",
+    "webhooks",
 ]
 
 MIDDLEWARE = [
@@ -238,7 +246,8 @@ Q_CLUSTER: dict[str, Any] = {
     "orm": "default",
     "redis": REDIS_URL,
     "cache": "default",
-    "workers": 1,
+    # One may be sending webhooks, and another sweeps.
+    "workers": 2,
     "queue_limit": 1,
     "timeout": 60,
     "retry": 90,
@@ -340,6 +349,31 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_METADATA_CLASS": "downloads.api.negotiation.AllowedMethods",
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": PROXY_COUNT,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "mediadl",
+    "DESCRIPTION": "A self-hosted media downloader: submit a URL, follow the job, fetch the file.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StateEnum": "accounts.api.responses.KEY_STATES",
+        "LinkStateEnum": "downloads.models.LinkState",
+        "DeliveryStatusEnum": "webhooks.models.DeliveryStatus.values",
+        "WebhookEventEnum": "downloads.api.requests.WEBHOOK_EVENTS",
+    },
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "downloads.api.schema.add_problem_responses",
+    ],
 }
 
 # --- Layers over WSGI (mediadl/asgi) ----------------------------------------------------------------------------

@@ -59,6 +59,7 @@ TITLES = {str(code): kind.title for code, kind in ERRORS.items()} | {
     "rate_limit_exceeded": "Too many requests",
     "storage_full": "The server's disk is full",
     "too_many_links": "The file has too many links",
+    "too_many_webhooks": "You have as many webhooks as you may",
     "unknown_field": "The request has a field that does not exist",
     "unsupported_media_type": "The body is of the wrong type",
     "validation_failed": "The request is not valid",

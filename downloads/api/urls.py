@@ -74,6 +74,7 @@ version_1: list[URLPattern | URLResolver] = [
     path("stats", StatsView.as_view(), name="stats"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("", include("accounts.api.urls")),
+    path("", include("webhooks.api.urls")),
 ]
 
 urlpatterns = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,27 @@ if TYPE_CHECKING:
 
 MAX_LOG_LINES = 2000
 
+# Apps that tell others of events add theirs when they are ready. Each is called in the transaction of the event, with
+# the jobs as they are now and the event's kind, so that nothing can be told that did not happen, or happen untold.
+Witness = Callable[[Sequence["Job"], str], None]
+witnesses: list[Witness] = []
+
+
+def witness(jobs: Sequence[Job], kind: str) -> None:
+    for notice in witnesses:
+        notice(jobs, kind)
+
 
 class JobEventQuerySet(models.QuerySet["JobEvent"]):
     def append(self, job: Job, kind: str, **data: Any) -> JobEvent:
-        return self.create(**_fields(job, kind, data))
+        event = self.create(**_fields(job, kind, data))
+        witness([job], kind)
+        return event
 
     def append_all(self, jobs: Iterable[Job], kind: str) -> None:
-        self.bulk_create(JobEvent(**_fields(job, kind, {})) for job in jobs)
+        happened = list(jobs)
+        self.bulk_create(JobEvent(**_fields(job, kind, {})) for job in happened)
+        witness(happened, kind)
 
 
 def _fields(job: Job, kind: str, data: dict[str, Any]) -> dict[str, Any]:

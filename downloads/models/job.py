@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,8 @@ from downloads import bell
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.models.batch import Batch
 from downloads.models.counter import Counter
-from downloads.models.event import JobEvent
+from downloads.models.event import JobEvent, witness
+from downloads.models.file import MediaFile
 from downloads.models.jobs import JobQuerySet
 from downloads.models.statuses import (
     FINISHED,
@@ -125,6 +126,9 @@ class Job(models.Model):
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    # No column: set at the start of an attempt whose progress somebody wants to be told.
+    is_progress_told = False
 
     objects = JobQuerySet.as_manager()
 
@@ -253,17 +257,20 @@ class Job(models.Model):
             raise LeaseLostError("renew", "no longer held by this attempt")
         for name, value in progress.items():
             setattr(self, name, value)
+        if self.is_progress_told and "progress_percent" in progress:
+            witness([self], "progress")
 
     def enter(self, stage: Stage, **progress: Any) -> None:
         with transaction.atomic():
             self.renew(stage=stage, **progress)
             JobEvent.objects.append(self, "stage", stage=stage)
 
-    def complete(self, **facts: Any) -> None:
-        """The last step of publishing; the caller inserts the file rows in the same transaction."""
+    def complete(self, files: Iterable[MediaFile] = (), **facts: Any) -> None:
+        """The last step of publishing, which adds the rows of the files."""
         expires_at = None if self.is_kept else Now() + self.retention
         changes = {"progress_percent": 100, "error_code": "", "error_message": "", "expires_at": expires_at}
-        self._move("completed", (Status.RUNNING,), ended(Status.COMPLETED) | changes | facts, is_fenced=True)
+        changes |= ended(Status.COMPLETED) | facts
+        self._move("completed", (Status.RUNNING,), changes, files=files, is_fenced=True)
 
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
@@ -320,7 +327,13 @@ class Job(models.Model):
             bell.ring(bell.DOWNLOAD)
 
     def _move(
-        self, event: str, allowed: Collection[Status], changes: dict[str, Any], *, is_fenced: bool = False
+        self,
+        event: str,
+        allowed: Collection[Status],
+        changes: dict[str, Any],
+        *,
+        files: Iterable[MediaFile] = (),
+        is_fenced: bool = False,
     ) -> None:
         """One conditional UPDATE; `is_fenced` lets only the attempt make the move that this row was read by."""
         rows = Job.objects.held_by_attempt(self) if is_fenced else Job.objects.filter(pk=self.pk)
@@ -330,6 +343,8 @@ class Job(models.Model):
                 status = Job.objects.filter(pk=self.pk).values_list("status", flat=True).first() or "deleted"
                 raise (LeaseLostError if is_fenced else TransitionError)(event, status)
             self.refresh_from_db()
+            # Before the event, whose witnesses look at them.
+            MediaFile.objects.bulk_create(files)
             JobEvent.objects.append(self, event)
             if changes.get("status") in FINISHED:
                 # Batches before counters, as everywhere: so two transactions never wait for each other.

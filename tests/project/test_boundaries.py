@@ -84,7 +84,7 @@ def test_the_web_process_does_not_load_yt_dlp() -> None:
 
 
 def test_the_wiring_is_imported_by_no_app() -> None:
-    apps = modules("accounts", "downloads")
+    apps = modules("accounts", "downloads", "webhooks")
     assert set(names([path for path in apps if imports(path, "mediadl")])) == IMPORTERS_OF_WIRING.keys()
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRODUCT = ("accounts", "downloads", "mediadl")
+PRODUCT = ("accounts", "downloads", "mediadl", "webhooks")
 
 
 def files() -> Iterator[Path]:
