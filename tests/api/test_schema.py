@@ -47,6 +47,15 @@ PROMISED = {
     "GET /me",
     "GET /keys",
     "POST /keys",
+    "GET /webhooks",
+    "POST /webhooks",
+    "POST /webhooks/for-requests",
+    "PATCH /webhooks/{}",
+    "DELETE /webhooks/{}",
+    "POST /webhooks/{}/rotate",
+    "POST /webhooks/{}/test",
+    "GET /webhooks/{}/deliveries",
+    "POST /webhooks/{}/deliveries/{}/redeliver",
 }
 
 

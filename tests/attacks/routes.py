@@ -26,6 +26,12 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
     "api/v1/probe/<uuid:probe_id>",
     "api/v1/batch/<uuid:batch_id>",
     "api/v1/batch/<uuid:batch_id>/retry",
+    "api/v1/webhooks/<uuid:webhook_id>",
+    "api/v1/webhooks/<uuid:webhook_id>/rotate",
+    "api/v1/webhooks/<uuid:webhook_id>/test",
+    "api/v1/webhooks/<uuid:webhook_id>/deliveries",
+    "api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>",
+    "api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver",
 }
 LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/download",
@@ -41,6 +47,8 @@ LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/batch/download",
     "api/v1/playlist/download",
     "api/v1/channel/download",
+    "api/v1/webhooks",
+    "api/v1/webhooks/for-requests",
 }
 ROWS_BY_SESSION = {
     "jobs/<uuid:job_id>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from tests.attacks.routes import (
     routes,
 )
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory
+from webhooks import outbox
+from webhooks.models import Delivery, Endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +56,7 @@ class Victim:
     probe: Probe
     link: Link
     batch: Batch
+    delivery: Delivery
 
     @property
     def values(self) -> dict[str, object]:
@@ -67,6 +70,8 @@ class Victim:
             "probe_id": self.probe.pk,
             "link_id": self.link.pk,
             "batch_id": self.batch.pk,
+            "webhook_id": self.delivery.endpoint_id,
+            "delivery_id": self.delivery.pk,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,
@@ -78,9 +83,8 @@ class Victim:
 
     @property
     def secrets(self) -> list[str]:
-        rows = (self.user, self.job, self.queued, self.file, self.key, self.probe, self.link, self.batch)
-        ids = [str(row.pk) for row in rows]
-        return [MARK, self.file.storage_key, self.key.digest, token_of(self.link.pk), *ids]
+        ids = [*(getattr(self, each.name).pk for each in fields(self)), self.delivery.endpoint_id]
+        return [MARK, self.file.storage_key, self.key.digest, token_of(self.link.pk), *(str(pk) for pk in ids)]
 
     def rows_but_keys(self) -> list[Any]:
         """A key that was used, if only to be refused something, says so in its row."""
@@ -101,6 +105,8 @@ _OWNER: dict[Any, str] = {
     Batch: "owner",
     BatchEvent: "owner",
     Downloaded: "owner",
+    Endpoint: "owner",
+    Delivery: "owner",
 }
 
 
@@ -137,7 +143,9 @@ def victim(db: None) -> Victim:
     key, _ = ApiKey.objects.issue(user, f"{MARK} key", Scope)
     probe = Probe.objects.create(owner=user, kind=ProbeKind.MEDIA, url=job.url, fingerprint="0" * 64)
     link = Link.objects.issue(file, user, timezone.now(), label=f"{MARK} link")
-    return Victim(user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link, batch=batch)
+    endpoint, _ = Endpoint.objects.add(user, url=f"https://{MARK}.example/hook", events=["download.queued"])
+    delivery = outbox.record_test(endpoint)
+    return Victim(user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link, batch=batch, delivery=delivery)
 
 
 def by_key(plain: str) -> Client:
@@ -225,9 +233,7 @@ def test_a_row_of_somebody_else_is_not_there_for_the_api(victim: Victim, who: st
 @pytest.mark.parametrize("who", ["another user's key", "another user's session", "an operator's key"])
 def test_a_row_of_somebody_else_looks_like_one_that_never_was(victim: Victim, who: str) -> None:
     client = STRANGERS[who][0](victim)
-    never = victim.values | {
-        name: uuid.uuid4() for name in ("request_id", "job_id", "file_id", "key_id", "probe_id", "link_id")
-    }
+    never = victim.values | {name: uuid.uuid4() for name in victim.values if name.endswith("_id")}
     rows = of(ROWS_BY_SESSION if "session" in who else ROWS_BY_KEY)
     for route in rows:
         for verb in ("GET", "POST", "PATCH", "DELETE"):

@@ -66,5 +66,6 @@ def guard_port() -> Iterator[int]:
 
 @pytest.fixture
 def guard(guard_port: int, settings: Settings) -> str:
-    settings.GUARD_URL = f"http://127.0.0.1:{guard_port}"
-    return settings.GUARD_URL
+    address = f"http://127.0.0.1:{guard_port}"
+    settings.GUARD_URL = address
+    return address

@@ -226,14 +226,15 @@ def test_a_retry_that_is_due_soon_is_waited_for(
     monkeypatch.setattr(sender, "LINGER_SECONDS", 12.0)
     receiver.behaviours["/hook"] = says(500)
     wait = sender.Sender._wait
-    monkeypatch.setattr(sender.Sender, "_wait", lambda self: (recovers(receiver), wait(self)))
+
+    def recover_and_wait(self: sender.Sender) -> None:
+        if receiver.received:
+            receiver.behaviours["/hook"] = says(200)
+        wait(self)
+
+    monkeypatch.setattr(sender.Sender, "_wait", recover_and_wait)
     delivery = sent(user, receiver.url())
     assert (delivery.status, delivery.attempts) == ("delivered", 2)
-
-
-def recovers(receiver: Receiver) -> None:
-    if receiver.received:
-        receiver.behaviours["/hook"] = says(200)
 
 
 @pytest.fixture
