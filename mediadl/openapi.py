@@ -19,6 +19,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "StateEnum": "accounts.api.responses.KEY_STATES",
+        "DeliveryStatusEnum": "webhooks.models.DeliveryStatus.values",
+        "WebhookEventEnum": "downloads.api.requests.WEBHOOK_EVENTS",
         "LinkStateEnum": "downloads.models.LinkState",
         "BatchKindEnum": "downloads.models.BatchKind",
         "BatchStatusEnum": "downloads.api.batch_shapes.BATCH_STATUSES",

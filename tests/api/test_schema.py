@@ -104,7 +104,7 @@ def test_says_of_each_operation_what_it_does_and_gives_an_example(document: dict
             continue  # described where they are, in accounts
         assert operation["summary"], name
         assert len(operation["description"]) > 10, name
-        assert "example" in json.dumps(operation), name
+        assert "example" in json.dumps(operation) or "204" in operation["responses"], name
 
 
 def test_every_operation_that_creates_can_be_repeated_safely(document: dict[str, Any]) -> None:

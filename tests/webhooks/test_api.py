@@ -110,7 +110,7 @@ def test_lists_ones_own_newest_first(
     endpoint_of(UserFactory())
     mine = [str(endpoint_of(user).pk) for _ in range(5)]
     api.get(WEBHOOKS)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(3):
         first = api.get(WEBHOOKS, {"limit": 3}).json()
     second = api.get(first["next"]).json()
     assert [row["webhook_id"] for row in [*first["results"], *second["results"]]] == mine[::-1]
@@ -213,7 +213,7 @@ def test_lists_deliveries_by_state_event_and_job(
     assert found() == {str(delivery.pk), str(other.pk)}
     assert found(status="delivered") == found(event="download.completed") == found(request_id=job) == {str(other.pk)}
     assert found(status="dead") == set()
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(4):
         page = api.get(at(endpoint, "deliveries"), {"limit": 1}).json()
     assert len(api.get(page["next"]).json()["results"]) == 1
 
