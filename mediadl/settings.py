@@ -350,31 +350,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": PROXY_COUNT,
 }
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "mediadl",
-    "DESCRIPTION": "A self-hosted media downloader: submit a URL, follow the job, fetch the file.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "StateEnum": "accounts.api.responses.KEY_STATES",
-        "LinkStateEnum": "downloads.models.LinkState",
-        "DeliveryStatusEnum": "webhooks.models.DeliveryStatus.values",
-        "WebhookEventEnum": "downloads.api.requests.WEBHOOK_EVENTS",
-    },
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "downloads.api.schema.add_problem_responses",
-    ],
-}
 
 # --- Layers over WSGI (mediadl/asgi) ----------------------------------------------------------------------------
 EVENT_SOURCE = "downloads.events.Source"

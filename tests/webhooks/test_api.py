@@ -66,6 +66,14 @@ def test_a_new_webhook_shows_its_secret_once(api: APIClient, user: User) -> None
         assert body["secret"] not in api.get(path).content.decode()
 
 
+def test_a_repeated_request_makes_one_and_shows_no_secret_again(user: User) -> None:
+    api = client_of(user)
+    api.credentials(HTTP_IDEMPOTENCY_KEY="once")
+    first, second = (post(api, WEBHOOKS, {"url": URL}).json() for _ in range(2))
+    assert (second["webhook_id"], second["secret"]) == (first["webhook_id"], None)
+    assert Endpoint.objects.count() == 1
+
+
 def test_events_are_kept_once_each_in_their_order(api: APIClient) -> None:
     asked = ["download.failed", "download.queued", "download.failed"]
     assert post(api, WEBHOOKS, {"url": URL, "events": asked}).json()["events"] == ["download.queued", "download.failed"]

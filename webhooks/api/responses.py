@@ -36,7 +36,9 @@ class WebhookSerializer(Shape):
 class IssuedWebhookSerializer(WebhookSerializer):
     """A webhook as the one answer shows it that makes its secret."""
 
-    secret = serializers.CharField(help_text="Shown this once.")
+    secret = serializers.CharField(
+        allow_null=True, help_text="Shown this once: null when the answer is repeated for its Idempotency-Key."
+    )
 
 
 class WebhookListSerializer(Shape):

@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.limits import RateScope
 from accounts.models import User
 from accounts.principal import principal_of
+from downloads.api.idempotency import idempotent
 from downloads.api.pagination import link, page_of, position_of
 from downloads.api.problem import Problem
 from downloads.api.query import NoQuery
@@ -90,6 +91,7 @@ class WebhookViewSet(GenericViewSet[Endpoint]):
         )
 
     @extend_schema(**describe.CREATE)
+    @idempotent(secrets=["secret"])
     def create(self, request: Request) -> Response:
         wanted = read(NewWebhookSerializer, request)
         try:
@@ -99,6 +101,7 @@ class WebhookViewSet(GenericViewSet[Endpoint]):
         return shown_once(endpoint, secret, status.HTTP_201_CREATED)
 
     @extend_schema(**describe.REQUESTS)
+    @idempotent(secrets=["secret"])
     def for_requests(self, request: Request) -> Response:
         overlap = timedelta(hours=read(SecretRotationSerializer, request)["overlap_hours"])
         endpoint = Endpoint.objects.of_requests(self.owner.pk)
