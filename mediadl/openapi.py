@@ -20,11 +20,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "StateEnum": "accounts.api.responses.KEY_STATES",
         "DeliveryStatusEnum": "webhooks.models.DeliveryStatus.values",
-        "WebhookEventEnum": "downloads.api.requests.WEBHOOK_EVENTS",
         "LinkStateEnum": "downloads.models.LinkState",
         "BatchKindEnum": "downloads.models.BatchKind",
         "BatchStatusEnum": "downloads.api.batch_shapes.BATCH_STATUSES",
-        "BatchEventsEnum": "downloads.api.batch_requests.BATCH_EVENTS",
+        "WebhookEventEnum": "downloads.api.batch_requests.BATCH_EVENTS",
         "DownloadStatusEnum": "downloads.models.Status",
         "FileKindEnum": "downloads.models.Kind",
     },

@@ -8,8 +8,9 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Webhooks"
 
     def ready(self) -> None:
-        from downloads.models import event  # noqa: PLC0415 - models must be loaded first
+        from downloads.models import batch_event, event  # noqa: PLC0415 - models must be loaded first
         from webhooks import outbox  # noqa: PLC0415
 
         if outbox.record not in event.witnesses:
             event.witnesses.append(outbox.record)
+            batch_event.witnesses.append(outbox.record_batch)

@@ -9,12 +9,14 @@ from typing import Any
 from django.utils import timezone
 
 from downloads.api import examples
+from downloads.api.batch_representation import represent_all
 from downloads.api.representation import represent, written
-from downloads.models import Job, MediaFile
+from downloads.models import Batch, Job, MediaFile
 
 COMPLETED = "download.completed"
 PROGRESS = "download.progress"
 EXPIRING = "download.expiring"
+BATCH_COMPLETED = "batch.completed"
 TEST = "webhook.test"
 
 # By the kind of a JobEvent; what is not here is the job's own business.
@@ -23,6 +25,12 @@ BY_KIND = {kind: f"download.{kind}" for kind in ("queued", "started", "completed
 
 def of_job(event: str, job: Job, files: Iterable[MediaFile]) -> str:
     return written_body(event, str(job.pk), represent(job, files=list(files)))
+
+
+def of_batch(batch: Batch) -> str:
+    """Without its jobs, of which there may be thousands: `request_id` leads to them."""
+    [summary] = represent_all([batch])
+    return written_body(BATCH_COMPLETED, str(batch.pk), summary)
 
 
 def of_test() -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from downloads import addresses, crash_points
 from downloads.library import files_of
-from downloads.models import Job, Status
+from downloads.models import Batch, Job, Status
 from webhooks import messages
 from webhooks.models import Delivery, Endpoint
 from webhooks.models.endpoint import WebhookStateError
@@ -46,6 +46,16 @@ def record(jobs: Sequence[Job], kind: str) -> None:
         crash_points.reach("webhook.recorded")
 
 
+def record_batch(batch: Batch, kind: str) -> None:
+    """A witness of downloads.models.batch_event; `completed` is the end of a batch, whatever came of it."""
+    if kind != "completed":
+        return
+    if targets := Directory({batch.owner_id}).targets(batch, messages.BATCH_COMPLETED):
+        body = messages.of_batch(batch)
+        rows = [_delivery(*target, messages.BATCH_COMPLETED, body, request_id=batch.pk) for target in targets]
+        Delivery.objects.write(rows)
+
+
 def record_test(endpoint: Endpoint) -> Delivery:
     """Raises WebhookStateError."""
     if endpoint.is_for_requests or not endpoint.is_enabled:
@@ -67,11 +77,11 @@ class Directory:
             else:
                 self._of_account[endpoint.owner_id].append(endpoint)
 
-    def targets(self, job: Job, event: str) -> list[Target]:
-        found = [(endpoint, endpoint.url) for endpoint in self._of_account[job.owner_id] if endpoint.hears(event)]
-        url = job.options.get("webhook_url")
-        if url and event in (job.options.get("webhook_events") or ()):
-            endpoint = self._for_requests(job.owner_id)
+    def targets(self, subject: Job | Batch, event: str) -> list[Target]:
+        found = [(endpoint, endpoint.url) for endpoint in self._of_account[subject.owner_id] if endpoint.hears(event)]
+        url = subject.options.get("webhook_url")
+        if url and event in (subject.options.get("webhook_events") or ()):
+            endpoint = self._for_requests(subject.owner_id)
             return [*found, (endpoint, url)] if endpoint.is_enabled else found
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -11,13 +12,20 @@ from django.db.models.functions import Now
 if TYPE_CHECKING:
     from downloads.models.batch import Batch
 
+# As of jobs (event.py): called in the transaction of the event.
+Witness = Callable[["Batch", str], None]
+witnesses: list[Witness] = []
+
 
 class BatchEventQuerySet(models.QuerySet["BatchEvent"]):
     def append(self, batch: Batch, kind: str, **data: Any) -> BatchEvent:
         facts = (
             {"status": batch.status, "error_code": batch.error_code} if batch.error_code else {"status": batch.status}
         )
-        return self.create(batch=batch, owner_id=batch.owner_id, kind=kind, data=facts | data)
+        event = self.create(batch=batch, owner_id=batch.owner_id, kind=kind, data=facts | data)
+        for notice in witnesses:
+            notice(batch, kind)
+        return event
 
 
 class BatchEvent(models.Model):

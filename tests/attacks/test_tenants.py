@@ -145,7 +145,9 @@ def victim(db: None) -> Victim:
     link = Link.objects.issue(file, user, timezone.now(), label=f"{MARK} link")
     endpoint, _ = Endpoint.objects.add(user, url=f"https://{MARK}.example/hook", events=["download.queued"])
     delivery = outbox.record_test(endpoint)
-    return Victim(user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link, batch=batch, delivery=delivery)
+    return Victim(
+        user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link, batch=batch, delivery=delivery
+    )
 
 
 def by_key(plain: str) -> Client:

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.models import Job, JobEvent, MediaFile, Stage
-from tests.factories import JobFactory, MediaFileFactory
+from tests.factories import BatchFactory, JobFactory, MediaFileFactory
 from tests.webhooks.conftest import MakeEndpoint
 from webhooks import outbox, upkeep
 from webhooks.models import Delivery, DisabledReason, Endpoint
@@ -110,9 +110,35 @@ def test_who_has_no_webhook_pays_one_look_for_a_submission(
 ) -> None:
     job = JobFactory(owner=user)
     with django_assert_num_queries(1):
-        outbox.record(job, "queued")
+        outbox.record([job], "queued")
     with django_assert_num_queries(0):
-        outbox.record(job, "stage")
+        outbox.record([job], "stage")
+
+
+# --- Batches ----------------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_batch_is_told_with_what_came_of_it(user: User, endpoint_of: MakeEndpoint) -> None:
+    endpoint_of(user, events=["batch.completed"])
+    said = {"webhook_url": "https://hooks.example.org/one", "webhook_events": ["batch.completed"]}
+    batch = BatchFactory(owner=user, options=said)
+    first, second = JobFactory.create_batch(2, owner=user, batch=batch, options=said)
+    first.cancel()
+    assert told() == []
+    second.cancel()
+    assert told() == ["batch.completed"] * 2
+    assert (body()["event"], body()["request_id"]) == ("batch.completed", str(batch.pk))
+    assert (body()["data"]["status"], body()["data"]["cancelled"]) == ("cancelled", 2)
+
+
+def test_many_jobs_at_once_are_told_by_few_queries(
+    user: User, endpoint_of: MakeEndpoint, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    endpoint_of(user, events=["download.queued"])
+    jobs = JobFactory.create_batch(20, owner=user)
+    with django_assert_max_num_queries(8):
+        outbox.record(jobs, "queued")
+    assert told() == ["download.queued"] * 20
 
 
 # --- Progress ---------------------------------------------------------------------------------------------------

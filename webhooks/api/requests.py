@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from downloads.api.batch_requests import BATCH_EVENTS
 from downloads.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from downloads.api.query import MAX_CURSOR_LENGTH, QueryIntegerField, QuerySerializer
-from downloads.api.requests import DEFAULT_WEBHOOK_EVENTS, WEBHOOK_EVENTS, AddressField, matches
+from downloads.api.requests import DEFAULT_WEBHOOK_EVENTS, AddressField, matches
 from downloads.api.strict import (
     StrictBooleanField,
     StrictCharField,
@@ -27,13 +28,13 @@ ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 
 class EventsField(StrictListField):
     def __init__(self, **options: Any) -> None:
-        child = StrictChoiceField(WEBHOOK_EVENTS)
-        super().__init__(child=child, min_length=1, max_length=len(WEBHOOK_EVENTS), **options)
+        child = StrictChoiceField(BATCH_EVENTS)
+        super().__init__(child=child, min_length=1, max_length=len(BATCH_EVENTS), **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         """Each once, in the order of the list."""
         chosen = set(super().to_internal_value(data))
-        return [event for event in WEBHOOK_EVENTS if event in chosen]
+        return [event for event in BATCH_EVENTS if event in chosen]
 
 
 class DescriptionField(StrictCharField):
@@ -79,5 +80,5 @@ class WebhookListQuery(QuerySerializer):
 
 class DeliveryListQuery(WebhookListQuery):
     status = StrictChoiceField(tuple(DeliveryStatus.values), default=None, help_text="Only those in this state.")
-    event = StrictChoiceField((*WEBHOOK_EVENTS, TEST), default=None, help_text="Only those of this event.")
+    event = StrictChoiceField((*BATCH_EVENTS, TEST), default=None, help_text="Only those of this event.")
     request_id = StrictUUIDField(default=None, help_text="Only those that tell of this job or batch.")

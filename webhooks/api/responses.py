@@ -8,8 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from downloads.api.batch_requests import BATCH_EVENTS
 from downloads.api.representation import written
-from downloads.api.requests import WEBHOOK_EVENTS
 from webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, Failure
 
 Shape = serializers.Serializer[Any]
@@ -23,7 +23,7 @@ class WebhookSerializer(Shape):
         allow_null=True, help_text="Null for the one whose secret signs what goes to `webhook_url` of single requests."
     )
     description = serializers.CharField()
-    events = serializers.ListField(child=serializers.ChoiceField(WEBHOOK_EVENTS))
+    events = serializers.ListField(child=serializers.ChoiceField(BATCH_EVENTS))
     is_enabled = serializers.BooleanField()
     disabled_reason = serializers.ChoiceField(DisabledReason.values, allow_null=True)
     created_at = serializers.DateTimeField()
