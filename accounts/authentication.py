@@ -13,6 +13,7 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts import limits
+from accounts.bookkeeping import left_out_while_locked
 from accounts.models import ApiKey, User
 
 CHALLENGE = 'ApiKey realm="mediadl", Bearer realm="mediadl"'
@@ -31,7 +32,8 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
             # Guessing is hopeless, yet each guess costs a query: the address pays for it as for a read.
             limits.charge_refused_key(request)
             raise exceptions.AuthenticationFailed("The API key is not valid.", code="invalid_api_key")
-        key.touch(at)
+        with left_out_while_locked():
+            key.touch(at)
         return key.owner, key
 
     def authenticate_header(self, request: Request) -> str:

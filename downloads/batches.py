@@ -15,7 +15,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.principal import Principal
 from downloads import addresses, bell, crash_points, probing, quotas, submission
@@ -134,7 +133,8 @@ def _create(principal: Principal, wish: Wish, options: Mapping[str, Any], **fiel
 
 def new_job(batch: Batch, index: int, url: str, host: str, **fields: Any) -> Job:
     """Not written yet."""
-    now = timezone.now()
+    if batch.start_after:
+        fields["eligible_at"] = submission.not_before(batch.start_after)
     return Job(
         owner_id=batch.owner_id,
         api_key_id=batch.api_key_id,
@@ -144,7 +144,6 @@ def new_job(batch: Batch, index: int, url: str, host: str, **fields: Any) -> Job
         host=host,
         options=batch.options,
         priority=batch.priority,
-        eligible_at=max(batch.start_after or now, now),
         tags=batch.tags,
         client_reference=batch.client_reference,
         retention=timedelta(hours=batch.options["retention_hours"]),

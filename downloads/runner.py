@@ -279,6 +279,9 @@ class Runner:
             job.fail(self.error)
         elif self.rows is not None:
             self._publish(job, self.rows)
+        elif self.exit_status is None:
+            # Not even its leash had the time to say anything: it went with the engine, and not by what it did.
+            job.lose()
         else:
             job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
 

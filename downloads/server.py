@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 
+from django.conf import settings
 from setproctitle import setproctitle
 
 # Without it an open stream would keep SIGTERM waiting for ever.
 GRACEFUL_SECONDS = 5
+# While somebody else holds SQLite's lock, clients are told so instead of being left to wait; workers have the time.
+SQLITE_PATIENCE_SECONDS = 4.0
 
 
 def run(listener: socket.socket) -> None:
@@ -15,6 +18,8 @@ def run(listener: socket.socket) -> None:
     import uvicorn  # noqa: PLC0415 - only the web process needs it
 
     setproctitle("mediadl: web")
+    if settings.IS_SQLITE:
+        settings.DATABASES["default"]["OPTIONS"]["timeout"] = SQLITE_PATIENCE_SECONDS
     config = uvicorn.Config(
         "mediadl.asgi:application",
         access_log=False,

@@ -6,12 +6,13 @@ The API and the pages both submit here; the data are the serializer's validated 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Greatest, Now
 
 from accounts.models import ApiKey, User
 from accounts.principal import Principal
@@ -51,17 +52,23 @@ def check_quota(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    now = timezone.now()
     options = options_of(data)
-    return {
+    fields = {
         "url": data["url"],
         "options": options,
         "priority": PRIORITIES[data["priority"]],
-        "eligible_at": max(data["start_after"] or now, now),
         "tags": data["tags"],
         "client_reference": data["client_reference"],
         "retention": timedelta(hours=options["retention_hours"]),
     }
+    if data["start_after"]:
+        fields["eligible_at"] = not_before(data["start_after"])
+    return fields
+
+
+def not_before(moment: datetime) -> Greatest:
+    """By the database's clock, as everything that is compared with it later."""
+    return Greatest(Value(moment, DateTimeField()), Now())
 
 
 def options_of(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def _port_of(descriptor: int) -> int:
         return int(listener.getsockname()[1])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """A ring that waits for its answer: a beat after `beat_before`."""
+
+    at: float
+    beat_before: int
+
+    @classmethod
+    def now(cls, queue: str) -> Ring:
+        return cls(at=time.monotonic(), beat_before=workers.last_beat(queue))
+
+
 class Pulse:
     """Rings each cluster in turn, restarts the ones that do not answer, and tells the others that we live."""
 
@@ -115,7 +128,7 @@ class Pulse:
         self.clusters = clusters
         self.say = say
         self.next_at = 0.0
-        self.rung_at: dict[str, float] = {}
+        self.unanswered: dict[str, Ring] = {}
         # Where no cluster runs, no guard does: the file would be that of another node.
         self.guard_counts = GuardCounts(_guard_stats()) if clusters else None
 
@@ -131,26 +144,25 @@ class Pulse:
         except (DatabaseError, InterfaceError):
             # Away: nobody could have answered, so nobody is late.
             connection.close()
-            self.rung_at.clear()
+            self.unanswered.clear()
 
     def _ring_and_check(self) -> None:
         for cluster in self.clusters:
             if self._is_silent(cluster):
                 self.say(f"{cluster.name} does not answer; starting it again")
                 cluster.kill()
-                self.rung_at.pop(cluster.name, None)
+                self.unanswered.pop(cluster.name, None)
+            self.unanswered.setdefault(cluster.name, Ring.now(cluster.name))
             bell.ring(cluster.name)
-            self.rung_at.setdefault(cluster.name, time.time())
 
     def _is_silent(self, cluster: Service) -> bool:
-        rung_at = self.rung_at.get(cluster.name)
-        if rung_at is None or not cluster.is_running:
+        ring = self.unanswered.get(cluster.name)
+        if ring is None or not cluster.is_running:
             return False
-        waited = time.time() - rung_at
-        if workers.seconds_since_beat(cluster.name) < waited:
-            self.rung_at.pop(cluster.name)
+        if workers.last_beat(cluster.name) != ring.beat_before:
+            self.unanswered.pop(cluster.name)
             return False
-        return waited > SILENT_CLUSTER_SECONDS and not self._is_fully_busy(cluster)
+        return time.monotonic() - ring.at > SILENT_CLUSTER_SECONDS and not self._is_fully_busy(cluster)
 
     def _is_fully_busy(self, cluster: Service) -> bool:
         """Slots that all run jobs cannot answer, and their heartbeats speak for them."""

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db import connections
+from django.db.models import CharField, DateTimeField, F, Func, Model, Q, QuerySet, Value
 from django.utils.http import urlencode
 
 from downloads.api.problem import Problem
@@ -44,8 +45,9 @@ def page_of(rows: QuerySet[M], ordering: Ordering, limit: int, position: Positio
     is_backwards = position is not None and position.is_backwards
     is_descending = ordering.is_descending != is_backwards
     sign = "-" if is_descending else ""
-    found = list(
-        _past(rows, ordering, position, is_descending).order_by(f"{sign}{ordering.field}", f"{sign}pk")[: limit + 1]
+    placed: QuerySet[Any] = rows.alias(place=_place(rows, ordering))
+    found: list[M] = list(
+        _past(placed, ordering, position, is_descending).order_by(f"{sign}place", f"{sign}pk")[: limit + 1]
     )
     has_more, shown = len(found) > limit, found[:limit]
     if is_backwards:
@@ -59,14 +61,33 @@ def page_of(rows: QuerySet[M], ordering: Ordering, limit: int, position: Positio
     )
 
 
+class Instant(Func):
+    """SQLite keeps moments as text, with three digits of a second by its own clock and up to six by ours."""
+
+    function = "STRFTIME"
+    template = "%(function)s('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', %(expressions)s)"
+    output_field = CharField()
+
+
+def _place(rows: QuerySet[M], ordering: Ordering) -> Func | F:
+    return Instant(F(ordering.field)) if _has_text_for_moments(rows, ordering) else F(ordering.field)
+
+
+def _has_text_for_moments(rows: QuerySet[M], ordering: Ordering) -> bool:
+    if ordering.field == "pk" or connections[rows.db].vendor != "sqlite":
+        return False
+    return isinstance(rows.model._meta.get_field(ordering.field), DateTimeField)  # noqa: SLF001 - Django's own way
+
+
 def _past(rows: QuerySet[M], ordering: Ordering, position: Position | None, is_descending: bool) -> QuerySet[M]:  # noqa: FBT001
     if position is None:
         return rows
     beyond = "lt" if is_descending else "gt"
     if ordering.field == "pk":
         return rows.filter(**{f"pk__{beyond}": position.row_id})
-    tie = Q(**{ordering.field: position.value, f"pk__{beyond}": position.row_id})
-    return rows.filter(Q(**{f"{ordering.field}__{beyond}": position.value}) | tie)
+    place: Any = Instant(Value(position.value)) if _has_text_for_moments(rows, ordering) else position.value
+    tie = Q(place=place) & Q(**{f"pk__{beyond}": position.row_id})
+    return rows.filter(Q(**{f"place__{beyond}": place}) | tie)
 
 
 def _position(row: Model, ordering: Ordering, *, is_backwards: bool) -> Position:

@@ -76,7 +76,7 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         failure = classify(error, self._log.warnings)
-        if failure.code is ErrorCode.INTERNAL_ERROR:
+        if failure.code in {ErrorCode.INTERNAL_ERROR, ErrorCode.EXTRACTOR_ERROR}:
             self._log.error("".join(traceback.format_exception(error)[-8:]))
         self._reporter.fail(failure)
 

@@ -11,6 +11,8 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from traceback import walk_tb
 
 from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import (
@@ -54,6 +56,7 @@ _STATUS_CODES = {
     451: ErrorCode.GEO_RESTRICTED,
 }
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_NONSENSE = (ValueError, LookupError, TypeError, AttributeError)
 
 _WORD_RULES = tuple((code, re.compile("|".join(words), re.IGNORECASE)) for code, words in PHRASES.items())
 
@@ -88,8 +91,16 @@ def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError
     if code is None:
         code, retry_after = _by_class(chain)
     if code is None or code is ErrorCode.EXTRACTOR_ERROR:
-        code = _by_words(chain) or code or ErrorCode.INTERNAL_ERROR
+        code = _by_words(chain) or code
+    if code is None:
+        return _by_place(chain[-1]) or JobError(ErrorCode.INTERNAL_ERROR, _message(chain))
     return JobError(_unhide(code, list(warnings)), _message(chain), retry_after=retry_after)
+
+
+def refusal(exception: BaseException) -> JobError | None:
+    """The guard's no, which will be the same however often it is asked for."""
+    verdict = _by_guard(list(_causes(exception)))
+    return verdict if verdict and not ERRORS[verdict.code].is_retryable else None
 
 
 def _by_guard(chain: list[BaseException]) -> JobError | None:
@@ -156,7 +167,8 @@ def _by_class(chain: list[BaseException]) -> tuple[ErrorCode | None, float | Non
 def _by_status(error: HTTPError, *, is_download: bool) -> tuple[ErrorCode, float | None]:
     headers = error.response.headers
     if error.redirect_loop or error.status >= 500:  # noqa: PLR2004
-        return ErrorCode.ORIGIN_UNAVAILABLE, retry_after_seconds(headers.get("Retry-After"))
+        patience = 0.0 if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        return ErrorCode.ORIGIN_UNAVAILABLE, retry_after_seconds(headers.get("Retry-After")) or patience
     if error.status == 429:  # noqa: PLR2004
         return ErrorCode.RATE_LIMITED, retry_after_seconds(headers.get("Retry-After"))
     if error.status == 403 and is_download:  # noqa: PLR2004
@@ -215,6 +227,16 @@ def _system_code(error: OSError) -> ErrorCode | None:
 def _by_words(chain: list[BaseException]) -> ErrorCode | None:
     text = "\n".join(str(cause) for cause in chain)
     return next((code for code, pattern in _WORD_RULES if pattern.search(text)), None)
+
+
+def _by_place(error: BaseException) -> JobError | None:
+    """What a page or a manifest says is nonsense, which Python finds where yt-dlp does not look."""
+    packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    theirs_or_ours = [package for package in packages if package in {"yt_dlp", "downloads"}]
+    if not isinstance(error, _NONSENSE) or theirs_or_ours[-1:] != ["yt_dlp"]:
+        return None
+    title = ERRORS[ErrorCode.EXTRACTOR_ERROR].title
+    return JobError(ErrorCode.EXTRACTOR_ERROR, f"{title} ({type(error).__name__}: {_message([error])})")
 
 
 def _unhide(code: ErrorCode, warnings: list[str]) -> ErrorCode:

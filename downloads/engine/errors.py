@@ -61,7 +61,10 @@ class ErrorKind:
 
 
 class JobError(Exception):
-    """An attempt's failure in the API's terms. `retry_after`: seconds that the site asked us to wait."""
+    """An attempt's failure in the API's terms.
+
+    `retry_after`: seconds that the site asked us to wait; 0 when it asked for patience and did not say how long.
+    """
 
     def __init__(self, code: ErrorCode, message: str = "", *, retry_after: float | None = None) -> None:
         self.code = code

@@ -64,7 +64,7 @@ _LOCAL_INPUT = ("-protocol_whitelist", "file", "-format_whitelist", _LOCAL_FORMA
 _CONCAT_INPUT = ("-protocol_whitelist", "file", "-format_whitelist", f"{_LOCAL_FORMATS},concat")
 _REMOTE_INPUT = (
     "-loglevel",
-    "error",
+    "warning",  # the guard's reason for a refusal is one
     "-protocol_whitelist",
     "http,https,tls,tcp,httpproxy,crypto,data",
     "-format_whitelist",

@@ -18,7 +18,7 @@ from yt_dlp.postprocessor.ffmpeg import (
 from yt_dlp.postprocessor.modify_chapters import ModifyChaptersPP
 from yt_dlp.utils import MEDIA_EXTENSIONS, PostProcessingError, prepend_extension, replace_extension
 
-from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume
+from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume, subtitle_steps
 
 Result = tuple[list[str], dict[str, Any]]
 
@@ -219,3 +219,4 @@ def register() -> None:
     """So that options can name our steps as they name yt-dlp's own."""
     ours = (AudioPP, ContainerPP, CutPP, TagsPP)
     postprocessors.value.update({step.__name__: step for step in ours})
+    postprocessors.value["FFmpegSubtitlesConvertorPP"] = subtitle_steps.SubtitlesConvertorPP

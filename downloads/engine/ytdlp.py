@@ -21,7 +21,7 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
 
-from downloads.engine import facts, inspection, postprocessing, resume, subtitles
+from downloads.engine import classification, facts, inspection, postprocessing, resume, subtitles
 from downloads.engine.artifacts import Digest
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Stage
@@ -31,7 +31,9 @@ MAX_PAGE_BYTES = 64 * 1024**2
 _READ_BYTES = 1024**2
 _SCHEMES = frozenset({"http", "https", "data"})
 _LISTED_LANGUAGES = 20
-_FORGIVEN = frozenset({"EmbedThumbnail", "ThumbnailsConvertor"})
+_FORGIVEN = frozenset({"EmbedSubtitle", "EmbedThumbnail", "ThumbnailsConvertor"})
+_REFUSED = frozenset({ErrorCode.URL_BLOCKED, ErrorCode.DOMAIN_NOT_ALLOWED})
+_report_retry = yt_dlp.downloader.common.FileDownloader.report_retry
 
 Info = dict[str, Any]
 
@@ -84,8 +86,8 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         """A subtitle that cannot be had is no reason to do without the video."""
         try:
             return super().dl(name, info, subtitle, test)
-        except (DownloadError, ExtractorError, RequestError, OSError, ValueError) as error:
-            if subtitle:
+        except (DownloadError, ExtractorError, RequestError, OSError, ValueError, JobError) as error:
+            if subtitle and not (isinstance(error, JobError) and error.code not in _REFUSED):
                 self.report_warning(f"A subtitle could not be downloaded: {error}")
                 return False, False
             if "exited with code" in str(error):
@@ -180,6 +182,13 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         return files
 
 
+def _retry_unless_refused(downloader: Any, err: Exception, *arguments: Any, **options: Any) -> None:
+    """yt-dlp asks for a fragment again whatever the answer was; the guard's will not change."""
+    if refusal := classification.refusal(err):
+        raise refusal
+    _report_retry(downloader, err, *arguments, **options)
+
+
 @functools.cache
 def _extractors() -> dict[str, type[InfoExtractor]]:
     """All that yt-dlp enables by default, in its order; sorting them out costs 40 ms a time."""
@@ -238,6 +247,7 @@ def prepare() -> None:
     yt_dlp.globals.plugin_dirs.value = []
     yt_dlp.globals.all_plugins_loaded.value = True
     postprocessing.register()
+    yt_dlp.downloader.common.FileDownloader.report_retry = _retry_unless_refused
     fragments = yt_dlp.downloader.fragment.FragmentFD
     fragments._write_ytdl_file = resume.note_fragments  # noqa: SLF001
     fragments._read_ytdl_file = resume.recall_fragments  # noqa: SLF001

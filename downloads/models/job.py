@@ -16,7 +16,6 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from downloads import bell
@@ -87,7 +86,7 @@ class Job(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     stage = models.CharField(max_length=16, choices=Stage.choices, blank=True)
     # When a queued job may start: asked for by the requester, or set by a retry.
-    eligible_at = models.DateTimeField(default=timezone.now)
+    eligible_at = models.DateTimeField(db_default=Now())
     # Numbers every run and is never reused: published files lie below it.
     attempt = models.PositiveIntegerField(default=0)
     failures = models.PositiveSmallIntegerField(default=0)
@@ -122,8 +121,8 @@ class Job(models.Model):
     # When the files go; set on completion, None while kept.
     expires_at = models.DateTimeField(null=True, blank=True)
 
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -204,6 +203,8 @@ class Job(models.Model):
         """A queued job, its first event and its wake-up, which commit together or not at all."""
         with transaction.atomic():
             job = cls.objects.create(**fields)
+            if expressions := [name for name, value in fields.items() if hasattr(value, "resolve_expression")]:
+                job.refresh_from_db(fields=expressions)
             JobEvent.objects.append(job, "queued")
             bell.ring(bell.DOWNLOAD)
         return job
@@ -274,7 +275,7 @@ class Job(models.Model):
 
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
-        if error.code in SNOOZING or (error.retry_after and ERRORS[error.code].is_retryable):
+        if error.code in SNOOZING or (error.retry_after is not None and ERRORS[error.code].is_retryable):
             self._try_again(error, "snoozes", MAX_SNOOZES, _patience(error, self.snoozes))
         elif ERRORS[error.code].is_retryable:
             self._try_again(error, "failures", MAX_FAILURES, retry_delay(self.failures + 1))

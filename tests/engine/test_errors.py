@@ -175,6 +175,10 @@ def test_passes_on_how_long_the_site_wants_us_to_wait(status: int) -> None:
     assert classify(while_extracting(http_error(status, Retry_After="120"))).retry_after == 120
 
 
+def test_an_origin_that_is_unavailable_for_now_asks_for_patience_also_without_a_time() -> None:
+    assert [classify(while_extracting(http_error(status))).retry_after for status in (500, 503)] == [None, 0]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -200,3 +200,47 @@ def test_without_ffmpeg_it_says_what_is_missing(run: Run, site: tuple[Path, str]
     (directory / "movie.webm").write_bytes((media_dir / "video.webm").read_bytes())
     outcome = run("/movie.webm", ffmpeg_location="/nowhere/ffmpeg", audio_only=True)
     assert outcome.error["code"] == "missing_dependency"
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_subtitle_that_nothing_can_read_costs_only_itself(
+    run: Run, site: tuple[Path, str], media_dir: Path, container: str
+) -> None:
+    directory, _ = site
+    (directory / "clip.mp4").write_bytes((media_dir / "clip.mp4").read_bytes())
+    (directory / "en.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nGood morning.\n")
+    (directory / "de.vtt").write_bytes(b"nonsense \xff\xfe that is no subtitle " * 40)
+    tracks = "".join(f'<track kind="subtitles" srclang="{code}" src="{code}.vtt">' for code in ("en", "de"))
+    (directory / "page.html").write_text(f'<html><video><source src="clip.mp4">{tracks}</video></html>')
+    outcome = run(
+        "/page.html",
+        download_subtitles=True,
+        embed_subtitles=True,
+        subtitle_languages=("en", "de"),
+        video_format=container,
+    )
+    assert "The subtitle de is left out" in outcome.log
+    assert [file["language"] for file in outcome.files if file["kind"] == "subtitle"] == ["en"]
+    words = subprocess.run([FFMPEG, "-i", outcome.main_path], capture_output=True, text=True, check=False).stderr
+    assert words.count("Subtitle:") == 1
+    assert not [path for path in outcome.work.rglob("*") if ".de." in path.name]
+
+
+@pytest.mark.parametrize("key", ["METHOD=AES-128", 'METHOD=AES-128,URI="key",IV=0xZZ', 'METHOD=AES-128,URI="//["'])
+def test_a_playlist_with_a_broken_key_is_told_as_the_sites_fault(run: Run, site: tuple[Path, str], key: str) -> None:
+    directory, _ = site
+    (directory / "key").write_bytes(bytes(16))
+    (directory / "s.ts").write_bytes(bytes(188 * 50))
+    (directory / "x.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:{key}\n#EXTINF:1,\ns.ts\n#EXT-X-ENDLIST\n"
+    )
+    assert run("/x.m3u8").error["code"] == "extractor_error"
+
+
+@pytest.mark.parametrize("address", [r"http:\\site.test\x.mp4", r"\x", "http://[::1/x.mp4"])
+def test_a_page_with_an_impossible_address_is_told_as_the_sites_fault(
+    run: Run, site: tuple[Path, str], address: str
+) -> None:
+    directory, _ = site
+    (directory / "page.html").write_text(f'<html><meta property="og:video" content="{address}"></html>')
+    assert run("/page.html").error["code"] in {"extractor_error", "unsupported_url"}

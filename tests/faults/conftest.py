@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.product import Product
 
 IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 # What one kind of database can suffer, the other cannot.
-collect_ignore = ["full_sqlite.py"] if IS_POSTGRES else ["test_postgres.py", "full_postgres.py"]
+collect_ignore = ["full_sqlite.py"] if IS_POSTGRES else ["test_postgres.py", "full_postgres.py", "full_nodes.py"]
 
 MakeOracle = Callable[..., Oracle]
 
@@ -43,13 +43,22 @@ class Bench:
         self._origin = origin
         self._made = 0
 
-    def __call__(self, *, data_dir: Path | None = None, is_started: bool = True, **environment: str) -> Oracle:
+    def __call__(
+        self,
+        shared: Mapping[str, str] | None = None,
+        /,
+        *,
+        data_dir: Path | None = None,
+        is_started: bool = True,
+        **environment: str,
+    ) -> Oracle:
+        """`shared` is environment, too."""
         self._made += 1
         directory = data_dir or self._directory / str(self._made)
         crash_points = self._directory / f"crash-points-{self._made}"
         for needed in (directory, crash_points):
             needed.mkdir(parents=True, exist_ok=True)
-        chosen = self._database() | {"MEDIADL_CRASH_AT": str(crash_points)} | environment
+        chosen = self._database() | {"MEDIADL_CRASH_AT": str(crash_points)} | dict(shared or {}) | environment
         product = Product(directory, **chosen)
         self._stack.push(product.__exit__)
         if is_started:

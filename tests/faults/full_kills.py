@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections import Counter
 
 import pytest
 
@@ -26,7 +27,12 @@ def test_a_hundred_jobs_survive_two_hundred_random_kills(make_oracle: Bench) -> 
     counts = killer.oracle.record.counts()
     print(f"\nseed {seed}: {dict(killer.killed)} in {killed_seconds:.0f} s; {dict(counts)}; {problems}")
     assert problems == []
-    failed = [job for job in killer.oracle.record.jobs().values() if job.status != "completed"]
-    assert len(failed) <= killer.killed["attempt"] // 3
-    assert {job.error_code for job in failed} <= {"poisoned", "worker_lost"}
+    failed = {job.id: job.error_code for job in killer.oracle.record.jobs().values() if job.status != "completed"}
+    assert set(failed.values()) <= {"poisoned", "worker_lost"}
+    for job_id, code in failed.items():
+        # Such as a job that was killed in ten attempts, which is when one gives up.
+        ended = Counter(kind for kind, _, _ in killer.oracle.record.histories()[job_id])
+        assert ended["lost" if code == "worker_lost" else "retrying"] >= {"worker_lost": 9, "poisoned": 2}[code]
+    assert len(failed) <= jobs // 20 + killer.killed["attempt"] // 3
+    assert killer.killed["busy slot"] >= kills // 20
     assert sum(killer.killed.values()) >= kills * 0.9

@@ -24,6 +24,8 @@ ROLES: dict[str, Callable[[Product, int, str], bool]] = {
     "slot": lambda product, pid, command: (
         "qcluster" in command and not command.endswith(("pusher", "monitor", "guard"))
     ),
+    "busy slot": lambda product, pid, command: "processing" in command and "run_downloads" in command,
+    "idle slot": lambda product, pid, command: "qcluster" in command and command.endswith("idle"),
     "pusher or monitor": lambda product, pid, command: (
         "qcluster" in command and command.endswith(("pusher", "monitor"))
     ),
@@ -36,7 +38,8 @@ ROLES: dict[str, Callable[[Product, int, str], bool]] = {
 WEIGHTS = {
     "web": 2,
     "sentinel": 2,
-    "slot": 6,
+    "busy slot": 6,
+    "idle slot": 2,
     "pusher or monitor": 3,
     "fork server": 2,
     "guard": 2,

@@ -253,6 +253,14 @@ def test_an_origin_that_asks_for_patience_gets_it_and_nothing_is_charged() -> No
     assert abs((job.eligible_at - timezone.now()).total_seconds() - 120) < 5
 
 
+def test_patience_without_a_time_is_not_charged_either() -> None:
+    job = JobFactory(running=True, failures=MAX_FAILURES - 1)
+    job.fail(error(ErrorCode.ORIGIN_UNAVAILABLE, retry_after=0))
+
+    assert (job.status, job.failures, job.snoozes) == (Status.QUEUED, MAX_FAILURES - 1, 1)
+    assert 5 <= (job.eligible_at - timezone.now()).total_seconds() <= 25
+
+
 def test_patience_has_an_end() -> None:
     job = JobFactory(running=True, snoozes=MAX_SNOOZES - 1)
     job.fail(error(ErrorCode.STORAGE_FULL))
