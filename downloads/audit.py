@@ -1,4 +1,4 @@
-"""Bytes against rows, both ways: every file below the media root belongs to one row, and every row's bytes exist."""
+"""Bytes against rows, both ways: every file in the store belongs to one row, and every row's bytes exist."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Report:
 
 
 def audit() -> Report:
-    """Reads the disk before the rows: what is committed in between is no orphan."""
+    """Reads the store, then who publishes, then the rows: what is committed in between is no orphan."""
     report = Report()
-    work = list(storage.work_job_ids())
-    found = {key: facts.st_size for key, facts in storage.stored_keys()}
+    found = dict(storage.stored_sizes())
     report.files = len(found)
-    report.stale_work = _stale(work)
+    report.stale_work = stale_work()
+    publishing = _publishing()
     rows = dict(MediaFile.objects.stored().values_list("storage_key", "size_bytes"))
-    report.orphans = sorted(_orphans(set(found) - set(rows)))
+    report.orphans = sorted(key for key in found.keys() - rows.keys() if key[: key.rfind("/") + 1] not in publishing)
     for key, size in rows.items():
-        # A row may have been committed after the disk was read.
-        if key not in found and not storage.path_of(key).exists():
+        # A row may have been committed after the store was read.
+        if key not in found and not storage.has(key):
             report.missing.append(key)
         elif key in found and found[key] != size:
             report.damaged.append(key)
@@ -47,9 +47,14 @@ def audit() -> Report:
 
 
 def remove_strays(report: Report) -> None:
-    """Removes what lies on this disk and belongs to no row: right also where every node has a disk of its own."""
+    """Removes what lies in this store or on this disk and belongs to no row: also where nodes have disks apart."""
     storage.remove(report.orphans)
-    for job_id in report.stale_work:
+    storage.store().tidy()
+    remove_stale_work(report.stale_work)
+
+
+def remove_stale_work(jobs: Iterable[uuid.UUID]) -> None:
+    for job_id in jobs:
         storage.remove_work(job_id)
 
 
@@ -60,7 +65,9 @@ def withdraw_lost(report: Report) -> None:
     storage.remove(report.damaged)
 
 
-def _stale(work: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+def stale_work() -> list[uuid.UUID]:
+    """Work directories on this disk that belong to no unfinished job."""
+    work = list(storage.work_job_ids())
     stale: list[uuid.UUID] = []
     for ids in _batches(work):
         alive = set(Job.objects.unfinished().filter(pk__in=ids).values_list("pk", flat=True))
@@ -68,13 +75,10 @@ def _stale(work: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     return stale
 
 
-def _orphans(keys: Iterable[str]) -> Iterator[str]:
-    """Leaves out what a running attempt has renamed and not yet committed."""
-    publishing = {
-        f"{job_id}/{attempt}/"
-        for job_id, attempt in Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
-    }
-    return (key for key in keys if key[: key.rfind("/") + 1] not in publishing)
+def _publishing() -> set[str]:
+    """Where running attempts put what they have not committed yet."""
+    running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
+    return {f"{job_id}/{attempt}/" for job_id, attempt in running}
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -19,6 +19,9 @@ from downloads import storage
 from downloads.engine import sandbox
 from downloads.engine.tools import find_ffmpeg, find_javascript, version_of
 
+# Of no file: the store says that it is not there, or what is wrong.
+PROBE_KEY = "00000000-0000-0000-0000-000000000000/0/00000000-0000-0000-0000-000000000000.none"
+
 Status = Literal["ok", "warning", "error"]
 
 
@@ -31,12 +34,12 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    return [database(), storage_directory(), ffmpeg(), javascript(), guard(), sandboxing()]
+    return [database(), storage_directory(), *bucket(), ffmpeg(), javascript(), guard(), sandboxing()]
 
 
 def node_facts() -> dict[str, Any]:
     """The columns of this node's row."""
-    found = [storage_directory(), ffmpeg(), javascript(), guard(), sandboxing()]
+    found = [storage_directory(), *bucket(), ffmpeg(), javascript(), guard(), sandboxing()]
     return {
         "version": version(),
         "ytdlp_version": ytdlp_version(),
@@ -83,6 +86,18 @@ def storage_directory() -> Finding:
         remedy = "Free some space, shorten FILE_RETENTION_HOURS, or lower STORAGE_RESERVE_BYTES."
         return Finding(name="storage", status="warning", message=f"{here} has no room left", remedy=remedy)
     return Finding(name="storage", status="ok", message=f"{storage.free_bytes() // 1024**2:,} MB free in {here}")
+
+
+def bucket() -> list[Finding]:
+    """One where there is a bucket."""
+    if not settings.S3_BUCKET:
+        return []
+    try:
+        storage.has(PROBE_KEY)
+    except OSError as failure:
+        remedy = "Check S3_BUCKET, S3_ENDPOINT_URL and the key, and that this machine reaches the store."
+        return [Finding(name="bucket", status="error", message=failure.strerror or str(failure), remedy=remedy)]
+    return [Finding(name="bucket", status="ok", message=f"{settings.S3_BUCKET} answers")]
 
 
 @functools.cache

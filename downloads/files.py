@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 import uuid
+from datetime import timedelta
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 
 from accounts.models import User
@@ -20,9 +23,40 @@ MAX_NAME_BYTES = 180
 INERT = "sandbox; default-src 'none'; frame-ancestors 'none'"
 # A sandboxed document plays no video that is opened by itself. Media that a browser shows by itself carry no script.
 SHOWN = "default-src 'none'; media-src 'self'; img-src 'self'; frame-ancestors 'none'"
+# Of addresses in a bucket. Chromium goes on seeking at the address that it was once redirected to.
+SHOWN_LIFETIME = timedelta(hours=12)
+FETCHED_LIFETIME = timedelta(hours=1)
+# Of the bytes, which somebody else sends.
+OF_THE_BYTES = frozenset({"X-Accel-Redirect", "X-Accel-Owner", "X-Accel-Token", "ETag", "Last-Modified"})
 KNOWN_TYPES = frozenset(mime.TYPES.values())
 
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|%]')
+
+
+def response(request: HttpRequest, file: MediaFile, headers: dict[str, str]) -> HttpResponse:
+    """The answer with `headers_of(file)`: for the layer that sends the bytes, or the way to the bucket."""
+    if not settings.S3_BUCKET:
+        return HttpResponse(headers=headers)
+    kept = {name: value for name, value in headers.items() if name not in OF_THE_BYTES}
+    if request.method == "HEAD":
+        # An address in a bucket is signed for one method.
+        known = {"Content-Length": str(file.size_bytes), "Accept-Ranges": "bytes", "ETag": file.etag}
+        return HttpResponse(headers=kept | known)
+    return _redirect(file, kept)
+
+
+def _redirect(file: MediaFile, headers: dict[str, str]) -> HttpResponse:
+    from downloads import bucket_store  # noqa: PLC0415 - loaded where there is a bucket
+
+    mime_type, disposition = headers.pop("Content-Type"), headers.pop("Content-Disposition")
+    lifetime = SHOWN_LIFETIME if disposition.startswith("inline") else FETCHED_LIFETIME
+    address = bucket_store.configured().address_of(
+        file.storage_key, mime_type=mime_type, disposition=disposition, lifetime=lifetime
+    )
+    if file.job.options.get("delete_after_download"):
+        # Nobody says when a bucket has sent it: it goes when the address does.
+        Job.objects.filter(pk=file.job_id).expire_within(lifetime)
+    return HttpResponse(status=302, headers=headers | {"Location": address, "Cache-Control": "no-store"})
 
 
 def headers_of(file: MediaFile, owner: User, *, is_inline: bool = False) -> dict[str, str]:

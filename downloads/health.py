@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60.0
 LONG_QUEUE = 100
 # Without these the service is of no use to anybody.
 VITAL = frozenset({"database", "storage", "workers"})
-COMPONENTS = ("ffmpeg", "javascript", "guard", "engine", "sandbox")
+COMPONENTS = ("bucket", "ffmpeg", "javascript", "guard", "engine", "sandbox")
 WORSE = ("ok", "warning", "error")
 
 

@@ -1,7 +1,9 @@
-"""From finished files in a work directory to rows: rename and flush, then one transaction under the lease."""
+"""From finished files in a work directory to rows: into the store, then one transaction under the lease."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -12,19 +14,21 @@ from downloads.engine.errors import JobError
 from downloads.models import Downloaded, Job, LeaseLostError, MediaFile
 
 
-def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any]) -> list[MediaFile]:
-    """Renames the files that an attempt reported to where their rows, still unwritten, will say that they are.
+def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any], beat: Callable[[], None]) -> list[MediaFile]:
+    """Moves the files that an attempt reported to where their rows, still unwritten, will say that they are.
 
-    What is renamed but not committed belongs to a dead attempt and is removed. Raises OSError and storage.StorageError.
+    What is moved but not committed belongs to a dead attempt and is removed. `beat` is called now and then while it
+    takes long. Raises OSError, storage.StorageError and whatever `beat` does.
     """
     rows = [_row(job, report, facts) for report in reports]
     crash_points.reach("publish.before_rename")
     try:
         for row, report in zip(rows, reports, strict=True):
-            storage.publish(storage.work_directory(job.id) / report["path"], row.storage_key, row.size_bytes)
+            source = storage.work_directory(job.id) / report["path"]
+            storage.publish(source, row.storage_key, row.size_bytes, mime_type=row.mime_type, beat=beat)
         storage.flush(job.id, job.attempt)
-    except (OSError, storage.StorageError):
-        storage.remove_attempt(job.id, job.attempt)
+    except Exception:
+        _remove_attempt(job)
         raise
     crash_points.reach("publish.after_rename")
     return rows
@@ -50,9 +54,15 @@ def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
         raise
     except LeaseLostError:
         if not MediaFile.objects.filter(pk__in=[row.pk for row in rows]).exists():
-            storage.remove_attempt(job.id, job.attempt)
+            _remove_attempt(job)
             raise
     crash_points.reach("publish.after_commit")
+
+
+def _remove_attempt(job: Job) -> None:
+    """What cannot be removed now is found by the audit."""
+    with contextlib.suppress(OSError):
+        storage.remove_attempt(job.id, job.attempt)
 
 
 def _row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:

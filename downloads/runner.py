@@ -296,11 +296,20 @@ class Runner:
         if self.rows is not None:
             return
         try:
-            self.rows = publishing.move(self.job, self.files, self.progress)
+            self.rows = publishing.move(self.job, self.files, self.progress, self._beat)
         except storage.StorageError as failure:
             self.error = JobError(ErrorCode.INTERNAL_ERROR, str(failure))
         except OSError as failure:
             self.error = _disk_error(failure)
+
+    def _beat(self) -> None:
+        """While files are uploaded. What was not committed belongs to a dead attempt."""
+        if workers.is_draining():
+            raise NotRunError
+        if time.monotonic() - self.renewed_at >= BEAT_SECONDS:
+            self._write()
+        else:
+            self._check_lease()
 
     def _clean_up(self) -> None:
         """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""
@@ -311,7 +320,7 @@ class Runner:
 
 def _disk_error(failure: OSError) -> JobError:
     code = ErrorCode.STORAGE_FULL if failure.errno in NO_ROOM else ErrorCode.INTERNAL_ERROR
-    return JobError(code, f"The disk of the server refused: {failure.strerror}.")
+    return JobError(code, f"The storage of the server refused: {failure.strerror}.")
 
 
 def _whole(value: Any) -> int | None:

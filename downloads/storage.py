@@ -1,6 +1,7 @@
-"""Where bytes lie, and nothing else knows: paths made of ids, publishing by rename, removal, and the audit.
+"""Where bytes lie, and nothing else knows: keys made of ids, work directories, and the store of what is published.
 
-`work/<job>/` is private to a job and outlives its attempts; `files/<job>/<attempt>/<file>.<ext>` is published.
+`work/<job>/` is private to a job and outlives its attempts; `<job>/<attempt>/<file>.<ext>` is published, below
+`files/` or in a bucket.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from django.conf import settings
+
+from downloads import mime
+from downloads.local_store import LocalStore
 
 
 class StorageError(Exception):
@@ -52,65 +57,76 @@ def key_of(job_id: uuid.UUID, attempt: int, file_id: uuid.UUID, extension: str) 
     return f"{job_id}/{attempt}/{file_id}.{extension}"
 
 
+class Store(Protocol):
+    """Where published files are kept. Failures are OSErrors."""
+
+    def put(self, source: Path, key: str, *, mime_type: str, beat: Callable[[], None]) -> None:
+        """Takes the file at `source`, which may be gone afterwards. While that lasts, `beat` is called now and then."""
+
+    def flush(self, job_id: uuid.UUID, attempt: int) -> None:
+        """Makes what was put durable: called before the rows are committed that speak of it."""
+
+    def open(self, key: str) -> BinaryIO: ...
+    def has(self, key: str) -> bool: ...
+    def remove(self, keys: Iterable[str]) -> None: ...
+    def remove_attempt(self, job_id: uuid.UUID, attempt: int) -> None: ...
+    def sizes(self) -> Iterator[tuple[str, int]]: ...
+    def tidy(self) -> None: ...
+
+
+def store() -> Store:
+    if settings.S3_BUCKET:
+        # Loaded where there is a bucket: it costs every process 20 MB.
+        from downloads import bucket_store  # noqa: PLC0415
+
+        return bucket_store.configured()
+    return LocalStore(Path(settings.FILES_ROOT))
+
+
 def path_of(key: str) -> Path:
+    """Where it lies on this machine's disk; not where there is a bucket."""
     return Path(settings.FILES_ROOT) / key
 
 
-def publish(source: Path, key: str, size_bytes: int) -> None:
-    """Moves a finished file below the media root. Raises StorageError unless it is a regular file of that size."""
+def _nothing() -> None:
+    pass
+
+
+def publish(
+    source: Path, key: str, size_bytes: int, *, mime_type: str = mime.OPAQUE, beat: Callable[[], None] = _nothing
+) -> None:
+    """Hands a finished file to the store. Raises StorageError unless it is a regular file of that size."""
     facts = source.lstat()
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_size != size_bytes:
         raise StorageError("A finished file is not the regular file that was reported.")
-    target = path_of(key)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    source.rename(target)
-    target.chmod(0o640)
+    store().put(source, key, mime_type=mime_type, beat=beat)
 
 
 def flush(job_id: uuid.UUID, attempt: int) -> None:
-    """Makes the renames durable: called before the rows are committed that speak of them."""
-    for directory in (path_of(f"{job_id}/{attempt}"), path_of(str(job_id)), Path(settings.FILES_ROOT)):
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    store().flush(job_id, attempt)
+
+
+def open_file(key: str) -> BinaryIO:
+    """To be read from the beginning to the end, and closed. Raises FileNotFoundError."""
+    return store().open(key)
+
+
+def has(key: str) -> bool:
+    return store().has(key)
 
 
 def remove(keys: Iterable[str]) -> None:
     """Removes files and the directories that this leaves empty; what is gone already is no error."""
-    for key in keys:
-        path = path_of(key)
-        path.unlink(missing_ok=True)
-        _remove_empty(path.parent)
+    store().remove(keys)
 
 
 def remove_attempt(job_id: uuid.UUID, attempt: int) -> None:
-    directory = path_of(f"{job_id}/{attempt}")
-    shutil.rmtree(directory, ignore_errors=True)
-    _remove_empty(directory.parent)
+    store().remove_attempt(job_id, attempt)
 
 
-def stored_keys() -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below the media root with its facts."""
-    root = Path(settings.FILES_ROOT)
-    for directory, _, names in os.walk(root):
-        for name in names:
-            path = Path(directory) / name
-            try:
-                yield str(path.relative_to(root)), path.lstat()
-            except FileNotFoundError:
-                continue
-
-
-def _remove_empty(directory: Path) -> None:
-    root = Path(settings.FILES_ROOT)
-    while directory != root and root in directory.parents:
-        try:
-            directory.rmdir()
-        except OSError:
-            return
-        directory = directory.parent
+def stored_sizes() -> Iterator[tuple[str, int]]:
+    """Every file in the store: its key and its size."""
+    return store().sizes()
 
 
 def _directories_named_by_id(root: Path) -> Iterator[uuid.UUID]:

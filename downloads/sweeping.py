@@ -18,6 +18,8 @@ from webhooks import upkeep as webhooks
 log = structlog.get_logger(__name__)
 
 AUDIT_SECONDS = 30
+# A bucket is listed by paid requests; what is wrong there comes of crashes alone.
+BUCKET_AUDIT_SECONDS = 900
 DAILY_SECONDS = 3600
 
 
@@ -68,7 +70,9 @@ def evict() -> None:
 
 def tidy() -> None:
     """Files without a row and work without a job, as the audit finds them."""
-    if cache.add("sweep.tidy", 1, AUDIT_SECONDS):
+    if cache.add(f"sweep.work.{settings.NODE_NAME}", 1, AUDIT_SECONDS):
+        audit.remove_stale_work(audit.stale_work())
+    if cache.add("sweep.tidy", 1, BUCKET_AUDIT_SECONDS if settings.S3_BUCKET else AUDIT_SECONDS):
         report = audit.audit()
         if not report.is_clean:
             log.warning("audit_found", orphans=len(report.orphans), missing=len(report.missing))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF
 from environs import validate
 
 from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_keys, load_secret_key
+from mediadl.content_policy import content_policy
 from mediadl.logs import logging_config
 from mediadl.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 
@@ -125,6 +125,16 @@ WEBHOOK_TIMEOUT_SEC = env.int("WEBHOOK_TIMEOUT_SEC", 10, validate=validate.Range
 WEBHOOK_MAX_RETRIES = env.int("WEBHOOK_MAX_RETRIES", 9, validate=validate.Range(min=0, max=30))
 WEBHOOK_RETENTION_DAYS = env.float("WEBHOOK_RETENTION_DAYS", 7.0, validate=positive)
 MAX_WEBHOOKS_PER_OWNER = env.int("MAX_WEBHOOKS_PER_OWNER", 20, validate=positive)
+
+# --- Finished files in a bucket instead of DATA_DIR -------------------------------------------------------------
+S3_BUCKET = env.str("S3_BUCKET", "")
+S3_PREFIX = env.str("S3_PREFIX", "files/")
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "")
+S3_PUBLIC_ENDPOINT_URL = env.str("S3_PUBLIC_ENDPOINT_URL", "") or S3_ENDPOINT_URL
+S3_REGION = env.str("S3_REGION", "us-east-1")
+S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
+S3_SECRET_ACCESS_KEY = env.str("S3_SECRET_ACCESS_KEY", "")
+S3_ADDRESSING_STYLE = env.str("S3_ADDRESSING_STYLE", "auto", validate=validate.OneOf(["auto", "path", "virtual"]))
 
 # Engine processes reach these through the environment that `manage.py up` gives its children.
 GUARD_URL = env.str("GUARD_URL", "")
@@ -299,22 +309,7 @@ AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
 
 # --- Security ---------------------------------------------------------------------------------------------------
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "media-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "manifest-src": [SELF],
-        "worker-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    },
-}
+CONTENT_SECURITY_POLICY = content_policy(S3_BUCKET, S3_PUBLIC_ENDPOINT_URL, S3_REGION)
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

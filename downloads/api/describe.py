@@ -157,6 +157,7 @@ FILE: Description = {
     "responses": {
         (200, "*/*"): OpenApiTypes.BINARY,
         (206, "*/*"): OpenApiTypes.BINARY,
+        302: OpenApiResponse(description="The file is in a bucket: an address there that is good for an hour or more."),
         304: OpenApiResponse(description="The file is as the client knows it."),
     },
     "examples": [

@@ -16,7 +16,7 @@ from downloads.api import describe
 from downloads.api.negotiation import AnyFormat
 from downloads.api.problem import Problem
 from downloads.api.query import FileQuery
-from downloads.files import headers_of
+from downloads.files import headers_of, response
 from downloads.models import MediaFile
 
 
@@ -30,4 +30,4 @@ class FileView(APIView):
         file = get_object_or_404(MediaFile.objects.owned_by(owner).select_related("job"), pk=file_id)
         if file.deleted_at is not None:
             raise Problem(410, "file_expired", "The file has been deleted. Retry its job to have it once more.")
-        return HttpResponse(headers=headers_of(file, owner, is_inline=is_inline))
+        return response(request, file, headers_of(file, owner, is_inline=is_inline))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -65,6 +65,11 @@ class JobQuerySet(models.QuerySet["Job"]):
     def touch(self, **changes: Any) -> int:
         """Changes what is no move of status, so that ETags and streams notice."""
         return self.update(version=F("version") + 1, updated_at=Now(), **changes)
+
+    def expire_within(self, lifetime: timedelta) -> int:
+        """Of those that have files; who expires earlier than that is left alone."""
+        later = Q(expires_at__isnull=True) | Q(expires_at__gt=Now() + lifetime)
+        return self.filter(later, status=Status.COMPLETED).touch(expires_at=Now() + lifetime)
 
     def count_by_status(self) -> dict[str, int]:
         rows = self.order_by().values_list("status").annotate(Count("id"))

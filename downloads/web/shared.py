@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.limits import address_of, decide, policy_of, remember
-from downloads import links
+from downloads import files, links
 from downloads.api.problem import Problem, plain_response
 from downloads.web.errors import problem_page
 
@@ -23,7 +23,7 @@ def shared_file(request: HttpRequest, token: str, filename: str = "") -> HttpRes
         links.admit(link, request, timezone.now())
     except Problem as problem:
         return _refusal(request, problem)
-    return HttpResponse(headers=links.headers_for(link, is_inline=request.GET.get("inline") == "1"))
+    return files.response(request, link.file, links.headers_for(link, is_inline=request.GET.get("inline") == "1"))
 
 
 def _charge(request: HttpRequest) -> None:

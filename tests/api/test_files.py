@@ -144,7 +144,7 @@ def test_a_file_that_is_to_be_fetched_once_goes_when_it_has_been(api: Api, user:
     file, other = stored(job), stored(job, is_main=False)
     token = api.get(f"/files/{file.pk}")["X-Accel-Token"]
     files.sent(token)
-    assert [key for key, _ in storage.stored_keys()] == [other.storage_key]
+    assert [key for key, _ in storage.stored_sizes()] == [other.storage_key]
     assert row(MediaFile, file.pk).deleted_at is not None
     assert row(Job, job.pk).version == job.version + 1
     assert code_of(api.get(f"/files/{file.pk}")) == (410, "file_expired")

@@ -89,4 +89,4 @@ def test_every_file_below_the_root_is_listed() -> None:
     key = storage.key_of(JOB, 1, FILE, "mp4")
     storage.publish(finished_file(), key, 5)
 
-    assert [(found, facts.st_size) for found, facts in storage.stored_keys()] == [(key, 5)]
+    assert list(storage.stored_sizes()) == [(key, 5)]
