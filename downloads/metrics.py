@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -33,6 +33,8 @@ ERRORS: Known = (("code",), ())
 VERDICTS: Known = (("verdict", "reason"), (("allowed", ""),))
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 
+# A time of creation for each series would double their number.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
 OWN = CollectorRegistry()
 REQUESTS = Counter("http_requests", "Requests answered.", ["method", "route", "status"], registry=OWN)
 LATENCY = Histogram(
