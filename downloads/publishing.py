@@ -14,7 +14,9 @@ from downloads.engine.errors import JobError
 from downloads.models import Downloaded, Job, LeaseLostError, MediaFile
 
 
-def move(job: Job, reports: list[dict[str, Any]], facts: dict[str, Any], beat: Callable[[], None]) -> list[MediaFile]:
+def move(
+    job: Job, reports: list[dict[str, Any]], facts: dict[str, Any], beat: Callable[[], None] = storage.no_beat
+) -> list[MediaFile]:
     """Moves the files that an attempt reported to where their rows, still unwritten, will say that they are.
 
     What is moved but not committed belongs to a dead attempt and is removed. `beat` is called now and then while it

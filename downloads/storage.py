@@ -88,12 +88,12 @@ def path_of(key: str) -> Path:
     return Path(settings.FILES_ROOT) / key
 
 
-def _nothing() -> None:
+def no_beat() -> None:
     pass
 
 
 def publish(
-    source: Path, key: str, size_bytes: int, *, mime_type: str = mime.OPAQUE, beat: Callable[[], None] = _nothing
+    source: Path, key: str, size_bytes: int, *, mime_type: str = mime.OPAQUE, beat: Callable[[], None] = no_beat
 ) -> None:
     """Hands a finished file to the store. Raises StorageError unless it is a regular file of that size."""
     facts = source.lstat()
