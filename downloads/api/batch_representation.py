@@ -17,7 +17,7 @@ def represent_all(batches: list[Batch]) -> list[dict[str, Any]]:
     """Without their jobs; two queries however many there are."""
     tallies = Tally.of(batches)
     stored = set(
-        MediaFile.objects.stored().filter(job__batch__in=batches).values_list("job__batch", flat=True).distinct()
+        MediaFile.objects.archivable().filter(job__batch__in=batches).values_list("job__batch", flat=True).distinct()
     )
     return [_summary(batch, tallies[batch.pk], has_files=batch.pk in stored) for batch in batches]
 
@@ -26,7 +26,10 @@ def represent(batch: Batch, tally: Tally) -> dict[str, Any]:
     """API.md's Batch. Its jobs are read as plain values: there may be thousands."""
     files = {file.job_id: file for file in MediaFile.objects.main_ones().stored().filter(job__batch=batch)}
     jobs = batch.jobs.in_order().values(*JOB_FIELDS)
-    return {**_summary(batch, tally, has_files=bool(files)), "jobs": list(_entries(jobs, files))}
+    return {
+        **_summary(batch, tally, has_files=any(file.crc32 is not None for file in files.values())),
+        "jobs": list(_entries(jobs, files)),
+    }
 
 
 def etag_of(batch: Batch, tally: Tally) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
@@ -15,7 +16,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.principal import principal_of
-from downloads import batches
+from downloads import archives, batches
 from downloads.api import describe_batches as describe
 from downloads.api.batch_representation import etag_of, represent, represent_all
 from downloads.api.batch_requests import (
@@ -26,11 +27,13 @@ from downloads.api.batch_requests import (
     PlaylistRequestSerializer,
 )
 from downloads.api.idempotency import idempotent
+from downloads.api.negotiation import AnyFormat
 from downloads.api.pagination import link, page_of, position_of
+from downloads.api.problem import Problem
 from downloads.api.query import NoQuery
 from downloads.api.requests import NothingSerializer
 from downloads.library import Ordering
-from downloads.models import Batch, Tally
+from downloads.models import Batch, Status, Tally
 from downloads.models.batch import BatchQuerySet
 
 # A name of its own, so that no other list's cursor is taken for one of this.
@@ -92,6 +95,17 @@ class BatchViewSet(GenericViewSet[Batch]):
             {"batch_id": str(batch.pk), "status": tally.status_of(batch), "cancelled": count, "message": said}
         )
 
+    @extend_schema(**describe.ARCHIVE)
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyFormat)
+    def archive(self, request: Request, batch_id: uuid.UUID) -> HttpResponse:
+        NoQuery.read(request)
+        batch = self.batch(batch_id)
+        archive = archives.of(batch)
+        if archive is None:
+            raise _nothing_to_archive(batch)
+        plan = archive.plan()
+        return HttpResponse(plan, headers=archive.headers(batch.owner_id, plan))
+
     @extend_schema(**describe.RETRY)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, batch_id: uuid.UUID) -> Response:
@@ -129,6 +143,12 @@ class ChannelDownloadView(ListDownloadView):
     @idempotent()
     def post(self, request: Request) -> Response:
         return self.submit(request)
+
+
+def _nothing_to_archive(batch: Batch) -> Problem:
+    if batch.jobs.filter(status=Status.COMPLETED).exists():
+        return Problem(410, "file_expired", "The files of this batch have been deleted. Retry its jobs to have them.")
+    return Problem(409, "wrong_state", "This batch has no files yet.")
 
 
 def _created(batch: Batch) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from downloads.api import examples
 from downloads.api.batch_requests import (
@@ -169,6 +170,28 @@ DESTROY: Description = {
             "Cancelled",
             {"batch_id": BATCH_ID, "status": "cancelled", "cancelled": 1, "message": "Cancelled downloads: 1."},
         )
+    ],
+}
+ARCHIVE: Description = {
+    "operation_id": "batch_archive",
+    "tags": TAGS,
+    "summary": "Fetch all files of a batch as one zip",
+    "description": "Of the files that are there now, stored and not compressed, under the names that `path_template` "
+    "gives; a text in it names what is missing and why. Range, If-Range and the other conditions of RFC 9110 work, so "
+    "a broken transfer can be resumed for as long as the files are the same. 409 before the first file is there, 410 "
+    "when all have been deleted.",
+    "parameters": [
+        OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="For example `bytes=0-1023`."),
+        header("ETag", "Made of the names and contents.", status_codes=["200", "206", "304"]),
+        header("Content-Range", "Which part this is.", status_codes=["206", "416"]),
+    ],
+    "responses": {
+        (200, "application/zip"): OpenApiTypes.BINARY,
+        (206, "application/zip"): OpenApiTypes.BINARY,
+        304: OpenApiResponse(description="The archive is as the client knows it."),
+    },
+    "examples": [
+        OpenApiExample("The first bytes", value="bytes=0-1023", parameter_only=("Range", OpenApiParameter.HEADER))
     ],
 }
 RETRY: Description = {

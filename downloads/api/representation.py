@@ -126,11 +126,14 @@ def _failure(job: Job) -> dict[str, Any]:
 
 
 def _shown_path(job: Job, main: MediaFile) -> str:
-    """The file's name below the directories of the template, which exist only here."""
+    return "/".join([*shown_directories(job), main.filename])
+
+
+def shown_directories(job: Job) -> list[str]:
+    """Those of the template, which exist only where names are shown."""
     template = str(job.options.get("path_template") or names.DEFAULT_TEMPLATE).replace("{random}", job.id.hex[-8:])
     facts = names_of(job)
-    directories = [_filled(segment, facts) for segment in template.split("/")[:-1] if segment]
-    return "/".join([*directories, main.filename])
+    return [_filled(segment, facts) for segment in template.split("/")[:-1] if segment]
 
 
 def _filled(segment: str, facts: dict[str, Any]) -> str:

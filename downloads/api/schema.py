@@ -77,6 +77,7 @@ SPECIAL = {
     "download_keep": ("410",),
     "link_create": ("410",),
     "file_retrieve": ("410", "412", "416"),
+    "batch_archive": ("409", "410", "412", "416"),
 }
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 

@@ -13,6 +13,7 @@ from downloads.api.batches import BatchViewSet, ChannelDownloadView, PlaylistDow
 from downloads.api.jobs import DownloadViewSet
 from downloads.api.links import FileLinksView, LinkView
 from downloads.api.media import FileView
+from downloads.api.negotiation import AnyFormat
 from downloads.api.operations import HealthView, LiveView, MetricsView, ReadyView
 from downloads.api.probes import ChannelInfoView, FormatsView, MetadataView, PlaylistPreviewView, ProbeView
 from downloads.api.problem import not_found, plain_response
@@ -34,6 +35,7 @@ download = DownloadViewSet.as_view({"get": "retrieve", "delete": "destroy"}, det
 all_batches = BatchViewSet.as_view({"get": "list"}, detail=False)
 new_batch = BatchViewSet.as_view({"post": "create"}, detail=False)
 batch = BatchViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+batch_archive = BatchViewSet.as_view({"get": "archive"}, detail=True, content_negotiation_class=AnyFormat)
 batch_retry = BatchViewSet.as_view({"post": "retry"}, detail=True)
 
 
@@ -61,6 +63,7 @@ version_1: list[URLPattern | URLResolver] = [
     path("batch/download", new_batch, name="batch-download"),
     path("batch/<uuid:batch_id>", batch, name="batch-detail"),
     path("batch/<uuid:batch_id>/retry", batch_retry, name="batch-retry"),
+    path("batch/<uuid:batch_id>/archive", batch_archive, name="batch-archive"),
     path("playlist/download", PlaylistDownloadView.as_view(), name="playlist-download"),
     path("channel/download", ChannelDownloadView.as_view(), name="channel-download"),
     path("events", EventsView.as_view(), name="events"),

@@ -27,6 +27,10 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
     def stored(self) -> MediaFileQuerySet:
         return self.filter(deleted_at__isnull=True)
 
+    def archivable(self) -> MediaFileQuerySet:
+        """An archive says the CRC of what is in it before it is read."""
+        return self.stored().filter(crc32__isnull=False)
+
     def main_ones(self) -> MediaFileQuerySet:
         return self.filter(is_main=True)
 

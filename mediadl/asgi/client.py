@@ -26,7 +26,7 @@ class Client:
         self._receive = receive
         self._send = send
         self._send_timeout = send_timeout
-        self._is_started = False
+        self.is_started = False
         self.sent_bytes = 0
         self.is_served = False  # the whole answer has gone out
 
@@ -38,7 +38,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """An unfinished answer must not look like a whole one, so its connection is cut."""
-        if self._is_started and not self.is_served and not self.is_gone:
+        if self.is_started and not self.is_served and not self.is_gone:
             await self._abort()
         self._departure.cancel()
         return isinstance(error, ClientGone)
@@ -51,7 +51,7 @@ class Client:
         self._departure.add_done_callback(lambda _: call())
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self._is_started = True
+        self.is_started = True
         await self._pass({"type": "http.response.start", "status": status, "headers": list(headers)})
 
     async def write(self, data: bytes) -> None:

@@ -82,7 +82,7 @@ class Files:
             if scope["method"] == "GET" and decision.status in (200, 206):
                 await self._send_file(file, decision, head, Client(scope, receive, send, self._send_timeout), send)
             else:
-                await _send_head(decision, head, send)
+                await send_head(decision, head, send)
         finally:
             file.close()
 
@@ -132,7 +132,7 @@ def _size(file: io.FileIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-async def _send_head(decision: Decision, head: Head, send: Send) -> None:
+async def send_head(decision: Decision, head: Head, send: Send) -> None:
     if decision.status in (412, 416):
         await _refuse(decision, head, send)
         return

@@ -1,4 +1,4 @@
-"""Puts the layers together from Django's settings: `Edge(Events(Files(Bridge(Django))))`."""
+"""Puts the layers together from Django's settings: `Edge(Events(Archives(Files(Bridge(Django)))))`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
+from mediadl.asgi.archives import Archives
 from mediadl.asgi.bridge import Bridge
 from mediadl.asgi.edge import SPOKEN, Edge
 from mediadl.asgi.events import Events
@@ -38,8 +39,15 @@ def build() -> Edge:
         when_sent=_when_sent(with_database(requests)),
         is_passed_through=settings.X_ACCEL_PASSTHROUGH,
     )
+    archives = Archives(
+        files,
+        root=settings.FILES_ROOT,
+        threads=reads,
+        max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER,
+        when_sent=_when_sent(with_database(requests)),
+    )
     return Edge(
-        Events(files, hub=hub, max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER),
+        Events(archives, hub=hub, max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER),
         on_stop=hub.close,
         on_end=close,
         spoken=SPOKEN | {REDIRECT} if settings.X_ACCEL_PASSTHROUGH else SPOKEN,

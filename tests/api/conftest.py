@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def stored(user: User) -> Callable[..., MediaFile]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        return MediaFileFactory(id=file_id, job=job, storage_key=key, size_bytes=len(content), sha256=digest, **fields)
+        known = {"size_bytes": len(content), "sha256": digest, "crc32": zlib.crc32(content)}
+        return MediaFileFactory(id=file_id, job=job, storage_key=key, **known | fields)
 
     return make

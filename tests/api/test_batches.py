@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -276,10 +277,32 @@ def test_retrying_queues_the_failed(api: Api, batch: Batch) -> None:
     assert code_of(api.post(f"/batch/{batch.pk}/retry")) == (409, "wrong_state")
 
 
+def test_the_archive_is_granted_and_not_sent_by_django(
+    api: Api, batch: Batch, stored: Callable[..., MediaFile]
+) -> None:
+    stored(add(batch, 1, finished=True), filename="Ü.mp4")
+    answer = api.get(f"/batch/{batch.pk}/archive")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+    assert int(answer["X-Accel-Segments"]) > 0
+    assert answer["X-Accel-Owner"] == str(batch.owner_id)
+    assert answer["Content-Disposition"].startswith('attachment; filename="batch ')
+    assert [len(segment) for segment in json.loads(answer.content) if isinstance(segment, list)] == [3]
+
+
+def test_without_files_there_is_no_archive(api: Api, batch: Batch, stored: Callable[..., MediaFile]) -> None:
+    add(batch, 1)
+    assert code_of(api.get(f"/batch/{batch.pk}/archive")) == (409, "wrong_state")
+    stored(add(batch, 2, finished=True))
+    MediaFile.objects.mark_deleted()
+    assert code_of(api.get(f"/batch/{batch.pk}/archive")) == (410, "file_expired")
+    assert code_of(api.get(f"/batch/{batch.pk}/archive", {"x": "1"})) == (400, "unknown_field")
+
+
 def test_others_batches_are_not_there(stranger: Api, batch: Batch) -> None:
     add(batch)
     for answer in (
         stranger.get(f"/batch/{batch.pk}"),
+        stranger.get(f"/batch/{batch.pk}/archive"),
         stranger.delete(f"/batch/{batch.pk}"),
         stranger.post(f"/batch/{batch.pk}/retry"),
     ):

@@ -32,6 +32,7 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
     "api/v1/webhooks/<uuid:webhook_id>/deliveries",
     "api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>",
     "api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver",
+    "api/v1/batch/<uuid:batch_id>/archive",
 }
 LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/download",

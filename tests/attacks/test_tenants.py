@@ -136,7 +136,7 @@ def victim(db: None) -> Victim:
     )
     queued = JobFactory(owner=user, url=f"http://{MARK}.example/queued", host=f"{MARK}.example", **said)
     JobLog.objects.append(job, [(timezone.now(), "error", f"{MARK} log line")])
-    file = MediaFileFactory(job=job, filename=f"{MARK}.mp4")
+    file = MediaFileFactory(job=job, filename=f"{MARK}.mp4", crc32=0)
     path = storage.path_of(file.storage_key)
     path.parent.mkdir(parents=True)
     path.write_bytes(f"{MARK} bytes".encode())
