@@ -10,7 +10,7 @@ FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
 
-.PHONY: help run test test-sqlite test-postgres faults faults-sqlite faults-postgres attacks ops-check bench lint types format coverage schema requirements clean
+.PHONY: help run test test-sqlite test-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ faults-sqlite: .venv/.dev
 
 faults-postgres: .venv/.dev
 	MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres $(FAULTS) $(PYTEST_ARGS)
+
+e2e: .venv/.dev ## whole workflows over HTTP, on a product of its own or on LIVE_API_URL with API_KEY
+	$(PYTEST) tests/e2e -o python_files='test_*.py full_*.py' --force-enable-socket $(PYTEST_ARGS)
 
 ops-check: .venv/.dev ## a real Prometheus on the real product: half a minute more than `make test` has
 	$(PYTEST) tests/ops -o python_files='test_*.py full_*.py' $(PYTEST_ARGS)
