@@ -32,7 +32,7 @@ class LinkRequestSerializer(StrictSerializer[Any]):
         allow_null=True,
         min_value=1,
         max_value=int(LONGEST_LIFETIME.total_seconds()),
-        help_text="The same, from now on; one of the two at most.",
+        help_text="For so long from now, or until the file is deleted if that is sooner; not beside `expires_at`.",
     )
     max_downloads = StrictIntegerField(
         default=None,

@@ -97,14 +97,14 @@ def issue(
 ) -> Link:
     if not is_shareable(file, now):
         raise Problem(410, "file_expired", "The file has been deleted. Retry its job to have it once more.")
-    field = "expires_at" if expires_in_sec is None else "expires_in_sec"
-    end = expires_at if expires_in_sec is None else now + timedelta(seconds=expires_in_sec)
     latest = latest_end(file, now)
-    if end is not None and not now < end <= latest:
+    if expires_in_sec is not None:
+        expires_at = min(now + timedelta(seconds=expires_in_sec), latest)
+    elif expires_at is not None and not now < expires_at <= latest:
         said = written(latest.replace(microsecond=0))
-        raise refused(field, "out_of_range", f"This is not between now and {said}, when the file is deleted.")
+        raise refused("expires_at", "out_of_range", f"This is not between now and {said}, when the file is deleted.")
     try:
-        return Link.objects.issue(file, principal_of(request).user, now, expires_at=end, **chosen)
+        return Link.objects.issue(file, principal_of(request).user, now, expires_at=expires_at, **chosen)
     except TooManyLinksError as error:
         raise Problem(409, "too_many_links", "Revoke some of this file's links first.") from error
 

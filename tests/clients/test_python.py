@@ -31,12 +31,6 @@ def environment_of(product: Product, origin: Origin) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with Product(tmp_path_factory.mktemp("client")) as running:
-        yield running
-
-
 def test_the_client_does_all_that_it_promises(product: Product, origin: Origin) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "tests"]
     answer = subprocess.run(

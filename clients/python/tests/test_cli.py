@@ -93,11 +93,16 @@ def test_says_what_is_wrong(arguments: list[str], environment: dict[str, str], s
     assert "Traceback" not in answer.stderr
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores them, and passes that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_it_and_not_the_download(client: Client, origin: str) -> None:
     job = client.submit(f"{origin}/clip.mp4", start_after="2099-01-01T00:00:00Z")
     with Proxy(os.environ["MEDIADL_URL"]) as proxy:
         command = [sys.executable, "-m", "mediadl", "--server", proxy.url, "wait", job.request_id]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)  # noqa: PLW1509
         while not proxy.seen:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
