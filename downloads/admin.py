@@ -20,7 +20,7 @@ from django.utils.html import format_html
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from downloads import retention
-from downloads.models import Job, JobEvent, JobLog, Link, MediaFile, Node, TransitionError
+from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node, TransitionError
 from downloads.web.tags import moment, percent, size, speed
 from downloads.web.words import main_file, name_of, shorten
 
@@ -278,6 +278,21 @@ class JobLogAdmin(ReadOnlyAdmin):
     list_display = ("timestamp", "level", "message", "attempt")
     list_filter = ("level",)
     ordering = ("-id",)
+
+
+@admin.register(CookieJar)
+class CookieJarAdmin(ReadOnlyAdmin):
+    """Without what they are encrypted as: nobody has a use for that here."""
+
+    list_display = ("name", "owner", "cookie_count", "created_at", "expires_at", "last_used_at", "last_success_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+    fields = ("id", "owner", "name", "domains", "cookie_count", "created_at", "expires_at")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CookieJar]:
+        jars: QuerySet[CookieJar] = super().get_queryset(request)
+        return jars.defer("ciphertext")
 
 
 @admin.register(Node)

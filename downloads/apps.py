@@ -29,7 +29,8 @@ def acknowledge_before_running(*, task: dict[str, Any], **_: Any) -> None:
 
 
 def recover_jobs_of_dead_workers(**_: Any) -> None:
-    from downloads import probing, recovery  # noqa: PLC0415 - models must be loaded first
+    from downloads import cookies, probing, recovery  # noqa: PLC0415 - models must be loaded first
 
     recovery.recover_node()
     probing.recover()
+    cookies.remove_strays()

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.principal import Principal
-from downloads import addresses, bell, crash_points, probing, quotas, submission
+from downloads import addresses, bell, cookies, crash_points, probing, quotas, submission
 from downloads.api.problem import MAX_ERRORS, FieldError, Problem
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ErrorCode
@@ -27,6 +27,7 @@ from downloads.models import (
     BatchEvent,
     BatchKind,
     BatchStatus,
+    CookieJar,
     Job,
     JobEvent,
     ProbeKind,
@@ -60,7 +61,8 @@ class Wish:
 
 def submit(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
     """With a job for each link, or none at all; without jobs yet where a list has to be read. Raises Problem."""
-    return _submit_links(principal, wish, options) if wish.urls else _submit_list(principal, wish, options)
+    jar = cookies.usable(principal.user, options["cookies_id"])
+    return _submit_links(principal, wish, options) if wish.urls else _submit_list(principal, wish, options, jar)
 
 
 def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
@@ -73,12 +75,12 @@ def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) 
     return batch
 
 
-def _submit_list(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
+def _submit_list(principal: Principal, wish: Wish, options: Mapping[str, Any], jar: CookieJar | None) -> Batch:
     submission.check_policy(addresses.parse(wish.url))
     for refusal in quotas.refusals(principal.user, principal.key):
         raise refusal.problem()
     with transaction.atomic():
-        probe = probing.ask(principal.user, ProbeKind.LIST, wish.url)
+        probe = probing.ask(principal.user, ProbeKind.LIST, wish.url, jar)
         batch = _create(principal, wish, options, status=BatchStatus.EXPANDING, probe=probe)
         bell.ring(bell.PROBE)
     return batch

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from downloads import addresses, batches, bell, crash_points, probing, quotas, submission, workers
+from downloads import addresses, batches, bell, cookies, crash_points, probing, quotas, submission, workers
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.models import Batch, Downloaded, Job, Probe, ProbeKind, ProbeStatus, Status, TransitionError
@@ -58,8 +58,12 @@ def expand(batch: Batch) -> None:
 def _ask(batch: Batch) -> None:
     """Anew: the row has gone, or the list is to be read once more."""
     try:
-        probe = probing.ask(batch.owner, ProbeKind.LIST, batch.url)
+        jar = cookies.usable(batch.owner, batch.options.get("cookies_id"))
+        probe = probing.ask(batch.owner, ProbeKind.LIST, batch.url, jar)
     except Problem as problem:
+        if problem.code == ErrorCode.COOKIES_GONE:
+            batch.fail(JobError(ErrorCode.COOKIES_GONE))
+            return
         log.info("expansion_waits", batch_id=str(batch.pk), reason=problem.code)
     else:
         Batch.objects.expanding().filter(pk=batch.pk).update(probe=probe)

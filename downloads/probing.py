@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,13 +22,13 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
-from downloads import addresses, bell, workers
+from downloads import addresses, bell, cookies, workers
 from downloads.api.problem import Problem, refused
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.engine.spec import Event, JobSpec, Limits, ProbeRequest
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from downloads.engine.tools import find_ffmpeg
-from downloads.models import Batch, LeaseLostError, Probe, ProbeKind, TransitionError
+from downloads.models import Batch, CookieJar, LeaseLostError, Probe, ProbeKind, TransitionError
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +50,19 @@ class NotRunError(Exception):
 # --- Asking -----------------------------------------------------------------------------------------------------
 
 
-def ask(owner: User, kind: ProbeKind, url: str) -> Probe:
-    """The probe that answers it: a fresh or running one, else a new one with its wake-up. Raises Problem."""
+def ask(
+    owner: User, kind: ProbeKind, url: str, jar: CookieJar | None = None, max_age: timedelta | None = None
+) -> Probe:
+    """The probe that answers it: a fresh or running one, else a new one with its wake-up. Raises Problem.
+
+    With `max_age`, none that has found something longer ago.
+    """
     if not addresses.is_allowed(addresses.parse(url).host, settings.ALLOWED_DOMAINS, settings.BLOCKED_DOMAINS):
         raise refused("url", "domain_not_allowed", f"{ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title}.")
-    fingerprint = hashlib.sha256(f"{kind}\n{url}".encode()).hexdigest()
-    known = Probe.objects.owned_by(owner).current().filter(fingerprint=fingerprint)
+    fingerprint = _fingerprint(kind, url, jar)
+    mine = Probe.objects.owned_by(owner)
+    fresh = mine.current() if max_age is None else mine.just_taken(max_age)
+    known = fresh.filter(fingerprint=fingerprint)
     if probe := known.first():
         return probe
     with transaction.atomic():
@@ -62,9 +70,15 @@ def ask(owner: User, kind: ProbeKind, url: str) -> Probe:
         if probe := known.all().first():
             return probe
         _check_quota(owner)
-        probe = Probe.objects.create(owner=owner, kind=kind, url=url, fingerprint=fingerprint)
+        probe = Probe.objects.create(owner=owner, kind=kind, url=url, cookies=jar, fingerprint=fingerprint)
         bell.ring(bell.PROBE)
     return probe
+
+
+def _fingerprint(kind: ProbeKind, url: str, jar: CookieJar | None) -> str:
+    """A page looks different to whoever is signed in."""
+    parts = [kind, url, *([str(jar.pk)] if jar else [])]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _check_quota(owner: User) -> None:
@@ -107,6 +121,8 @@ def run(probe: Probe) -> None:
             found = _look(probe)
         except NotRunError:
             probe.hand_back()
+        except JobError as error:
+            probe.fail(error)
         else:
             _record(probe, found)
 
@@ -135,7 +151,7 @@ class Found:
 
 def _look(probe: Probe) -> Found:
     found = Found(limit=_limit(probe))
-    with _workplace(probe.pk) as directory, _start(probe, directory) as attempt:
+    with _workplace(probe.pk) as directory, _cookies(probe) as path, _start(probe, directory, path) as attempt:
         attempt.beat()
         renewed_at = time.monotonic()
         while not attempt.is_finished:
@@ -161,11 +177,20 @@ def _record(probe: Probe, found: Found) -> None:
     else:
         items = found.items[: found.limit]
         probe.complete({**found.result, "items": items, "truncated": len(found.items) > found.limit})
+        if probe.cookies is not None:
+            probe.cookies.mark_success()
 
 
-def _start(probe: Probe, directory: Path) -> Attempt:
+@contextlib.contextmanager
+def _cookies(probe: Probe) -> Iterator[str | None]:
+    jar = probe.cookies
+    with cookies.lent(jar, probe.lease) if jar and probe.lease else contextlib.nullcontext() as path:
+        yield path
+
+
+def _start(probe: Probe, directory: Path, cookies_file: str | None) -> Attempt:
     """The engine may be restarting; its socket is there again within a second or two."""
-    spec, deadline = _spec_of(probe, directory), time.monotonic() + ENGINE_WAIT_SECONDS
+    spec, deadline = _spec_of(probe, directory, cookies_file), time.monotonic() + ENGINE_WAIT_SECONDS
     while True:
         try:
             return Attempt.start(spec, settings.ENGINE_SOCKET, timeout=TICK_SECONDS)
@@ -175,7 +200,7 @@ def _start(probe: Probe, directory: Path) -> Attempt:
                 raise NotRunError from failure
 
 
-def _spec_of(probe: Probe, directory: Path) -> JobSpec:
+def _spec_of(probe: Probe, directory: Path, cookies_file: str | None) -> JobSpec:
     seconds = settings.PROBE_TIMEOUT_SEC
     return JobSpec(
         job_id=str(probe.pk),
@@ -190,6 +215,7 @@ def _spec_of(probe: Probe, directory: Path) -> JobSpec:
             max_bytes=MAX_PAGES_BYTES,
             memory_bytes=settings.MEMORY_LIMIT_BYTES,
         ),
+        cookies_file=cookies_file,
         require_sandbox=settings.REQUIRE_SANDBOX,
         probe=ProbeRequest(kind="list" if probe.kind == ProbeKind.LIST else "media", max_items=_limit(probe)),
     )

@@ -21,11 +21,11 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from downloads import bell, crash_points, publishing, quotas, storage, workers
+from downloads import bell, cookies, crash_points, publishing, quotas, storage, workers
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event, JobSpec
 from downloads.engine.supervisor import Attempt
-from downloads.models import Job, JobLog, LeaseLostError, MediaFile, Stage
+from downloads.models import CookieJar, Job, JobLog, LeaseLostError, MediaFile, Stage
 from downloads.specs import spec_of
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,7 @@ class Runner:
         self.files: list[dict[str, Any]] = []
         self.rows: list[MediaFile] | None = None
         self.error: JobError | None = None
+        self.jar: CookieJar | None = None
         self.is_done = False
         self.exit_status: int | None = None
         self.meter: quotas.Meter | None = None
@@ -70,6 +71,7 @@ class Runner:
         try:
             self._attempt()
             self._settle()
+            self._credit_cookies()
         except LeaseLostError:
             log.info("lease_lost")
         except NotRunError:
@@ -83,6 +85,24 @@ class Runner:
     # --- The child ----------------------------------------------------------------------------------------------
 
     def _attempt(self) -> None:
+        try:
+            with contextlib.ExitStack() as lent:
+                self._run_child(self._borrow_cookies(lent))
+        except JobError as error:
+            self.error = error
+
+    def _borrow_cookies(self, lent: contextlib.ExitStack) -> str | None:
+        """As they are now: what was deleted since the job was submitted is not sent. Raises JobError."""
+        try:
+            self.jar = cookies.wanted_by(self.job)
+            if self.jar is None or self.job.lease is None:
+                return None
+            return lent.enter_context(cookies.lent(self.jar, self.job.lease))
+        except DATABASE_ERRORS as failure:
+            connection.close()
+            raise NotRunError from failure
+
+    def _run_child(self, cookies_file: str | None) -> None:
         storage.prepare_work(self.job.id)
         self._persist(self._open_meter)
         if self.error is not None:
@@ -90,7 +110,7 @@ class Runner:
         ear = bell.listen(bell.attempt(self.job.id))
         try:
             crash_points.reach("spawn.before")
-            with self._start() as attempt:
+            with self._start(cookies_file) as attempt:
                 attempt.beat()
                 crash_points.reach("spawn.after")
                 while not attempt.is_finished:
@@ -106,12 +126,12 @@ class Runner:
             with contextlib.suppress(LeaseLostError):
                 self._charge()
 
-    def _start(self) -> Attempt:
+    def _start(self, cookies_file: str | None) -> Attempt:
         """The engine may be restarting; its socket is there again within a second or two."""
         deadline = time.monotonic() + ENGINE_WAIT_SECONDS
         while True:
             try:
-                return Attempt.start(self._spec(), settings.ENGINE_SOCKET)
+                return Attempt.start(self._spec(cookies_file), settings.ENGINE_SOCKET)
             except OSError as failure:
                 if time.monotonic() > deadline or workers.is_draining():
                     log.warning("engine_unavailable", reason=str(failure))
@@ -148,9 +168,9 @@ class Runner:
         if self.allowance == 0:
             self.error = self.meter.exhausted()
 
-    def _spec(self) -> JobSpec:
+    def _spec(self, cookies_file: str | None = None) -> JobSpec:
         """The child gets no more bytes than are left of the owner's quota."""
-        spec = spec_of(self.job)
+        spec = spec_of(self.job, cookies_file)
         if self.allowance is None or self.allowance >= spec.limits.max_bytes:
             return spec
         return replace(spec, limits=replace(spec.limits, max_bytes=self.allowance))
@@ -310,6 +330,10 @@ class Runner:
             self._write()
         else:
             self._check_lease()
+
+    def _credit_cookies(self) -> None:
+        if self.jar is not None and self.rows is not None and self.error is None:
+            self._persist(self.jar.mark_success)
 
     def _clean_up(self) -> None:
         """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""

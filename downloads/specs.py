@@ -15,7 +15,7 @@ from downloads.models import BatchKind, Job
 OPTION_NAMES = tuple(item.name for item in fields(DownloadOptions))
 
 
-def spec_of(job: Job) -> JobSpec:
+def spec_of(job: Job, cookies_file: str | None = None) -> JobSpec:
     return JobSpec(
         job_id=str(job.id),
         attempt=job.attempt,
@@ -27,6 +27,7 @@ def spec_of(job: Job) -> JobSpec:
         ffmpeg_location=find_ffmpeg(settings.FFMPEG_LOCATION) or "",
         options=_options(job.options),
         limits=_limits(job.options),
+        cookies_file=cookies_file,
         require_sandbox=settings.REQUIRE_SANDBOX,
     )
 

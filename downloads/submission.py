@@ -16,7 +16,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.models import ApiKey, User
 from accounts.principal import Principal
-from downloads import addresses, crash_points, quotas, storage
+from downloads import addresses, cookies, crash_points, quotas, storage
 from downloads.api.problem import Problem, refused
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ERRORS, ErrorCode
@@ -30,6 +30,7 @@ def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
     """Raises Problem."""
     address = addresses.parse(data["url"])
     check_policy(address)
+    cookies.usable(principal.user, data["cookies_id"])
     with transaction.atomic():
         check_quota(principal.user, key=principal.key)
         job = Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
@@ -76,6 +77,7 @@ def options_of(data: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in data.items() if name not in COLUMNS}
     limit = settings.MAX_FILE_SIZE_BYTES
     return options | {
+        "cookies_id": str(data["cookies_id"]) if data["cookies_id"] else None,
         "timeout_sec": data["timeout_sec"] or settings.DEFAULT_TIMEOUT_SEC,
         "max_size_bytes": min(data["max_size_bytes"] or limit, limit),
         "retention_hours": data["retention_hours"] or settings.FILE_RETENTION_HOURS,

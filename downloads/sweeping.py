@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
-from downloads import audit, batches, bell, crash_points, expansion, probing, recovery, retention
+from downloads import audit, batches, bell, cookies, crash_points, expansion, probing, recovery, retention
 from downloads.models import Job, Link, LinkVisit, Node
 from webhooks import upkeep as webhooks
 
@@ -60,6 +60,11 @@ def look_after_webhooks() -> None:
     webhooks.look_after()
 
 
+def remove_lent_cookies() -> None:
+    """After the recoveries, which take the leases of the dead."""
+    cookies.remove_strays()
+
+
 def expire() -> None:
     retention.expire_due()
 
@@ -102,5 +107,5 @@ def _safely(step: Callable[[], None]) -> None:
 
 STEPS = (
     *(recover, ring_for_due, look_after_probes, look_after_batches, look_after_webhooks),
-    *(expire, evict, tidy, forget),
+    *(remove_lent_cookies, expire, evict, tidy, forget),
 )

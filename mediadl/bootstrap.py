@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import secrets
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,12 @@ SHORTEST_SECRET_KEY = 32
 WEAK_SECRET_KEY = (
     f"SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters. Leave it out to have one generated, "
     "or make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'."
+)
+
+FERNET_KEY_BYTES = 32
+BAD_COOKIE_KEY = (
+    "COOKIE_KEYS has something that is no Fernet key. Leave it out to have one generated, or make one with: "
+    "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'."
 )
 
 
@@ -53,14 +62,36 @@ def load_keys(name: str, given: list[str], path: Path) -> list[str]:
     return keys or [_generated(path)]
 
 
-def _generated(path: Path) -> str:
+def load_cookie_keys(given: list[str], data_dir: Path) -> list[str]:
+    """Fernet keys: the first encrypts, all decrypt. Without any, the one generated into `data_dir`.
+
+    A generated one goes on decrypting beside keys that are given later, so that no cookies are lost by giving them.
+    Raises ImproperlyConfigured.
+    """
+    keys = [key.strip() for key in given if key.strip()]
+    if not all(map(_is_fernet_key, keys)):
+        raise ImproperlyConfigured(BAD_COOKIE_KEY)
+    path = data_dir / "cookie_key"
+    if not keys or path.exists():
+        keys.append(_generated(path, make=lambda: base64.urlsafe_b64encode(os.urandom(FERNET_KEY_BYTES)).decode()))
+    return keys
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == FERNET_KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _generated(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     candidate = path.with_name(f".{path.name}.{os.getpid()}")
     candidate.touch(mode=0o600)
-    candidate.write_text(secrets.token_urlsafe(48))
+    candidate.write_text(make())
     try:
         # A hard link fails when another process was first, and then that key is the one.
         path.hardlink_to(candidate)

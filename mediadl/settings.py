@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from environs import validate
 
-from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_keys, load_secret_key
+from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_cookie_keys, load_keys, load_secret_key
 from mediadl.content_policy import content_policy
 from mediadl.logs import logging_config
 from mediadl.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -45,6 +45,8 @@ CRASH_POINTS = env.str("MEDIADL_CRASH_AT", "")
 SECRET_KEY = load_secret_key(env.str("SECRET_KEY", ""), DATA_DIR, debug=DEBUG, is_alone=not env.str("DATABASE_URL", ""))
 LINK_KEYS = load_keys("LINK_KEYS", env.list("LINK_KEYS", []), DATA_DIR / "link_key")
 WEBHOOK_KEYS = load_keys("WEBHOOK_KEYS", env.list("WEBHOOK_KEYS", []), DATA_DIR / "webhook_key")
+# The first encrypts stored cookies, all decrypt; never SECRET_KEY, which leaves through whatever it signs.
+COOKIE_KEYS = load_cookie_keys(env.list("COOKIE_KEYS", []), DATA_DIR)
 
 # --- Addresses --------------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
@@ -326,6 +328,8 @@ SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 CSRF_FAILURE_VIEW = "downloads.web.errors.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 300
+# Only cookies are ever uploaded, and these must not lie on the disk as they are.
+FILE_UPLOAD_HANDLERS = ["downloads.uploads.MemoryUploadHandler"]
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {

@@ -9,11 +9,9 @@ from rest_framework import serializers
 
 from downloads import addresses
 from downloads.api.findings import DEFAULT_PAGE_SIZE
-from downloads.api.problem import refused
 from downloads.api.query import QueryIntegerField, QuerySerializer
 from downloads.api.requests import AddressField, matches
 from downloads.api.strict import StrictCharField, StrictChoiceField, StrictUUIDField
-from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.selection import ORDERS
 
 MAX_PAGE_SIZE = 100
@@ -43,11 +41,6 @@ class DateField(StrictCharField):
 class ProbeQuery(QuerySerializer):
     url = AddressField(max_length=addresses.MAX_URL_LENGTH)
     cookies_id = StrictUUIDField(default=None, help_text="Stored cookies to send.")
-
-    def validate_cookies_id(self, value: Any) -> None:
-        # There are no stored cookies yet, so this names none of them.
-        if value is not None:
-            raise refused("cookies_id", "cookies_gone", f"{ERRORS[ErrorCode.COOKIES_GONE].title}.")
 
 
 class MetadataQuery(ProbeQuery):

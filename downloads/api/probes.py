@@ -18,18 +18,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principal import principal_of
-from downloads import events, probing
+from downloads import cookies, events, probing
 from downloads.api import describe_probes, findings
 from downloads.api.jobs import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, WAITED
 from downloads.api.negotiation import AnyFormat
 from downloads.api.probe_queries import ChannelQuery, MetadataQuery, PlaylistQuery, ProbeQuery
-from downloads.api.problem import Problem
+from downloads.api.problem import Problem, not_found
 from downloads.api.query import WaitQuery
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind, ProbeStatus
 from downloads.selection import BOUNDS
 
 Answer = Response | HttpResponse
+Show = Callable[[dict[str, Any]], Answer]
 
 RETRY_AFTER_SECONDS = 2
 CSV_HEADERS = {"Content-Disposition": 'attachment; filename="metadata.csv"'}
@@ -54,8 +55,9 @@ STATUSES = {
 class FormatsView(APIView):
     @extend_schema(**describe_probes.FORMATS)
     def get(self, request: Request) -> Answer:
-        url = ProbeQuery.read(request)["url"]
-        return _answer(request, ProbeKind.MEDIA, url, lambda found: Response(findings.formats(url, found)))
+        query = ProbeQuery.read(request)
+        url = query["url"]
+        return _answer(request, ProbeKind.MEDIA, query, lambda found: Response(findings.formats(url, found)))
 
 
 class MetadataView(APIView):
@@ -72,7 +74,7 @@ class MetadataView(APIView):
             text = findings.metadata_csv(url, found)
             return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=CSV_HEADERS)
 
-        return _answer(request, ProbeKind.MEDIA, url, show)
+        return _answer(request, ProbeKind.MEDIA, query, show)
 
 
 class PlaylistPreviewView(APIView):
@@ -80,7 +82,7 @@ class PlaylistPreviewView(APIView):
     def get(self, request: Request) -> Answer:
         query = PlaylistQuery.read(request)
         url, page = query["url"], findings.Page(number=query["page"], size=query["page_size"])
-        return _answer(request, ProbeKind.LIST, url, lambda found: Response(findings.playlist(url, found, page)))
+        return _answer(request, ProbeKind.LIST, query, lambda found: Response(findings.playlist(url, found, page)))
 
 
 class ChannelInfoView(APIView):
@@ -93,7 +95,7 @@ class ChannelInfoView(APIView):
         def show(found: dict[str, Any]) -> Answer:
             return Response(findings.channel(url, found, filters, query["sort_by"], page))
 
-        return _answer(request, ProbeKind.LIST, url, show)
+        return _answer(request, ProbeKind.LIST, query, show)
 
 
 class ProbeView(APIView):
@@ -108,11 +110,17 @@ class ProbeView(APIView):
         return Response(findings.represent(probe), headers=headers)
 
 
-def _answer(request: Request, kind: ProbeKind, url: str, show: Callable[[dict[str, Any]], Answer]) -> Answer:
-    probe = probing.ask(principal_of(request).user, kind, url)
+def _answer(request: Request, kind: ProbeKind, query: dict[str, Any], show: Show) -> Answer:
+    user = principal_of(request).user
+    probe = probing.ask(user, kind, query["url"], cookies.usable(user, query["cookies_id"]))
     if waiting := _wait(request, probe, settings.PROBE_WAIT_SECONDS):
         return waiting
     _refresh(probe)
+    return answer_of(probe, show)
+
+
+def answer_of(probe: Probe, show: Show) -> Answer:
+    """202 while it is under way. Raises Problem when it has failed."""
     if not probe.has_ended:
         headers = {"Location": f"/api/v1/probe/{probe.pk}", "Retry-After": str(RETRY_AFTER_SECONDS)}
         return Response(findings.represent(probe), status=status.HTTP_202_ACCEPTED, headers=headers)
@@ -137,7 +145,10 @@ def _wait(request: Request, probe: Probe, seconds: int) -> HttpResponse | None:
 def _refresh(probe: Probe) -> None:
     """A result may be large, and does not change."""
     if not probe.has_ended:
-        probe.refresh_from_db()
+        try:
+            probe.refresh_from_db()
+        except Probe.DoesNotExist:  # it goes with its cookies
+            raise not_found() from None
 
 
 def problem_of(probe: Probe) -> Problem:

@@ -54,6 +54,7 @@ TITLES = {str(code): kind.title for code, kind in ERRORS.items()} | {
     "not_acceptable": "No such representation is offered",
     "not_authenticated": "The request has no credentials",
     "not_found": "There is nothing here",
+    "not_supported": "This service cannot do that",
     "permission_denied": "This is not allowed",
     "quota_exceeded": "Your quota is used up",
     "rate_limit_exceeded": "Too many requests",

@@ -13,7 +13,6 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from downloads import addresses, names
-from downloads.api.problem import refused
 from downloads.api.strict import (
     INT64_MAX,
     StrictBooleanField,
@@ -26,7 +25,6 @@ from downloads.api.strict import (
     StrictSerializer,
     StrictUUIDField,
 )
-from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Priority
 
 QUALITIES = ("best", "4k", "2160p", "1440p", "1080p", "720p", "480p", "360p", "audio", "audio_only")
@@ -192,11 +190,6 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
         if value is not None and (reason := names.template_error(value)):
             raise serializers.ValidationError(reason, code="invalid_template")
         return value
-
-    def validate_cookies_id(self, value: Any) -> None:
-        # There are no stored cookies yet, so this names none of them.
-        if value is not None:
-            raise refused("cookies_id", "cookies_gone", f"{ERRORS[ErrorCode.COOKIES_GONE].title}.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start, end = attrs["clip_start_sec"], attrs["clip_end_sec"]

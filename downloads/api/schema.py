@@ -72,7 +72,7 @@ CHANGING = ("409",)
 REPEATABLE = ("409", "422")
 # By operation, where it is not everywhere.
 SPECIAL = {
-    **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info"), ("502", "504", "507")),
+    **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info", "cookies_test"), ("502", "504", "507")),
     **dict.fromkeys(("download_create", "batch_create", "playlist_download", "channel_download"), ("507",)),
     "download_keep": ("410",),
     "link_create": ("410",),

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from downloads.api import documentation
 from downloads.api.batches import BatchViewSet, ChannelDownloadView, PlaylistDownloadView
+from downloads.api.cookies import CookiesViewSet
 from downloads.api.jobs import DownloadViewSet
 from downloads.api.links import FileLinksView, LinkView
 from downloads.api.media import FileView
@@ -30,6 +31,9 @@ def nothing_here(request: HttpRequest, **_: str) -> HttpResponse:
 
 downloads = DownloadViewSet.as_view({"get": "list", "post": "create"}, detail=False)
 download = DownloadViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+all_cookies = CookiesViewSet.as_view({"get": "list", "post": "create"}, detail=False)
+some_cookies = CookiesViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
+test_cookies = CookiesViewSet.as_view({"post": "test"}, detail=True)
 
 
 all_batches = BatchViewSet.as_view({"get": "list"}, detail=False)
@@ -66,6 +70,9 @@ version_1: list[URLPattern | URLResolver] = [
     path("batch/<uuid:batch_id>/archive", batch_archive, name="batch-archive"),
     path("playlist/download", PlaylistDownloadView.as_view(), name="playlist-download"),
     path("channel/download", ChannelDownloadView.as_view(), name="channel-download"),
+    path("auth/cookies", all_cookies, name="cookies-list"),
+    path("auth/cookies/<uuid:cookie_id>", some_cookies, name="cookies-detail"),
+    path("auth/cookies/<uuid:cookie_id>/test", test_cookies, name="cookies-test"),
     path("events", EventsView.as_view(), name="events"),
     path("files/<uuid:file_id>", FileView.as_view(), name="file"),
     path("files/<uuid:file_id>/links", FileLinksView.as_view(), name="file-links"),

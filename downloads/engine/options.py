@@ -73,6 +73,7 @@ _REMOTE_INPUT = (
 # Every postprocessor that hands files to ffmpeg, by yt-dlp's name for it; a test compares it with yt-dlp.
 FFMPEG_STEPS = (
     "Audio",
+    "Clip",
     "Container",
     "CopyStream",
     "EmbedSubtitle",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Steps that change a finished file in place, or that must not see their own result again.
-NOT_REPEATABLE = frozenset({"EmbedThumbnail", "Cut"})
+NOT_REPEATABLE = frozenset({"Clip", "EmbedThumbnail", "Cut"})
 
 _MARK = ".rewriting"
 _UNFINISHED = (".part", ".ytdl")

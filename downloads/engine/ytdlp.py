@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import http.cookiejar
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ import yt_dlp.downloader.fragment
 import yt_dlp.globals
 import yt_dlp.networking.common
 from yt_dlp import YoutubeDL
+from yt_dlp.cookies import YoutubeDLCookieJar
+from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.downloader.http import HttpFD
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.extractor.common import InfoExtractor, UnsupportedURLIE
@@ -21,7 +24,7 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
 
-from downloads.engine import classification, facts, inspection, postprocessing, resume, subtitles
+from downloads.engine import classification, clip, facts, inspection, postprocessing, resume, subtitles
 from downloads.engine.artifacts import Digest
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Stage
@@ -57,6 +60,14 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         FFmpegPostProcessor._ffmpeg_location.set(params.get("ffmpeg_location"))  # noqa: SLF001 -- as its main() does
         self._ies.update(_extractors())
 
+    @functools.cached_property
+    def cookiejar(self) -> YoutubeDLCookieJar:
+        """Sends a cookie without a leading dot to that host alone, as browsers do and Python by itself does not."""
+        jar = super().cookiejar
+        alone = http.cookiejar.DefaultCookiePolicy.DomainStrictNonDomain
+        jar.set_policy(http.cookiejar.DefaultCookiePolicy(strict_ns_domain=alone))
+        return jar
+
     def urlopen(self, request: Request | str) -> Response:
         _check_scheme(request if isinstance(request, str) else request.url)
         response = super().urlopen(request)
@@ -77,10 +88,16 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         return result
 
     def process_info(self, info_dict: Info) -> None:
-        for item in info_dict.get("requested_formats") or [info_dict]:
-            _check_scheme(item.get("url") or "")
+        addresses = [item.get("url") or "" for item in info_dict.get("requested_formats") or [info_dict]]
+        for address in addresses:
+            _check_scheme(address)
+        if info_dict.get("section_start") is not None and any(map(self._sends_cookies, addresses)):
+            clip.postpone(info_dict)
         self._listener.chosen(info_dict)
         super().process_info(info_dict)
+
+    def _sends_cookies(self, address: str) -> bool:
+        return bool(self.cookiejar.get_cookies_for_url(address))
 
     def dl(self, name: str, info: Info, subtitle: bool = False, test: bool = False) -> Any:  # noqa: FBT001, FBT002
         """A subtitle that cannot be had is no reason to do without the video."""
@@ -106,7 +123,10 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
         self._listener.entered("postprocessing")
         for path in info.get("__files_to_merge") or [filename]:
             _refuse_lies(Path(path))
-        info["__postprocessors"] = [postprocessing.lighter(step) for step in info.get("__postprocessors") or ()]
+        info["__postprocessors"] = [
+            *(postprocessing.lighter(step) for step in info.get("__postprocessors") or ()),
+            *clip.steps(self, info),
+        ]
         self._hand_tags_to_carriers(info)
         finished: Info = super().post_process(filename, info, files_to_move)
         self._listener.finished(finished)
@@ -202,6 +222,34 @@ def _bound_blocks(size: int) -> None:
     HttpFD.best_block_size = staticmethod(lambda elapsed, read: min(grow(elapsed, read), size))
 
 
+class _WithoutCookies:
+    """A downloader as ffmpeg may see it."""
+
+    def __init__(self, downloader: YoutubeDL) -> None:
+        self._downloader = downloader
+        self.cookiejar = YoutubeDLCookieJar()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._downloader, name)
+
+
+def _withhold_cookies(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """yt-dlp hands ffmpeg the cookies on its command line, for everybody on the machine to read: it gets none."""
+
+    @functools.wraps(fetch)
+    def fetch_without(self: Any, filename: str, info: Info) -> Any:
+        downloader = self.ydl
+        if downloader.cookiejar.get_cookies_for_url(info.get("url") or ""):
+            downloader.report_warning("ffmpeg fetches this, and cookies are not given to it")
+        self.ydl = _WithoutCookies(downloader)
+        try:
+            return fetch(self, filename, info)
+        finally:
+            self.ydl = downloader
+
+    return fetch_without
+
+
 def _check_scheme(url: str) -> None:
     scheme = urlsplit(url).scheme.lower()
     if scheme not in _SCHEMES:
@@ -251,6 +299,8 @@ def prepare() -> None:
     fragments = yt_dlp.downloader.fragment.FragmentFD
     fragments._write_ytdl_file = resume.note_fragments  # noqa: SLF001
     fragments._read_ytdl_file = resume.recall_fragments  # noqa: SLF001
+    if not hasattr(FFmpegFD._call_downloader, "__wrapped__"):  # noqa: SLF001
+        FFmpegFD._call_downloader = _withhold_cookies(FFmpegFD._call_downloader)  # noqa: SLF001
     # Reading all root certificates costs 22 ms for each handler of each job; the context is never changed.
     networking = yt_dlp.networking.common
     if not hasattr(networking.make_ssl_context, "cache_info"):

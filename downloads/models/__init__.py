@@ -2,6 +2,7 @@
 
 from downloads.models.batch import DEFAULT_CONCURRENT_LIMIT, Batch, BatchKind, BatchStatus
 from downloads.models.batch_event import BatchEvent
+from downloads.models.cookies import CookieJar
 from downloads.models.counter import Counter
 from downloads.models.downloaded import Downloaded
 from downloads.models.event import JobEvent, JobLog
@@ -31,6 +32,7 @@ __all__ = [
     "BatchEvent",
     "BatchKind",
     "BatchStatus",
+    "CookieJar",
     "Counter",
     "Downloaded",
     "Job",

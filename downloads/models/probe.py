@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import User
 from downloads import bell
 from downloads.engine.errors import ErrorCode, JobError
+from downloads.models.cookies import CookieJar
 from downloads.models.statuses import LeaseLostError, TransitionError
 
 LEASE = timedelta(seconds=20)
@@ -67,6 +68,12 @@ class ProbeQuerySet(models.QuerySet["Probe"]):
         """Under way, or ended and still fresh."""
         return self.filter(Q(status__in=LIVE) | Q(expires_at__gt=Now()))
 
+    def just_taken(self, age: timedelta) -> ProbeQuerySet:
+        """Under way, or done within `age`, or failed and still told to whoever asks."""
+        done_at = Now() + timedelta(seconds=settings.PROBE_CACHE_SECONDS) - age
+        is_done = Q(status=ProbeStatus.DONE, expires_at__gt=done_at)
+        return self.filter(Q(status__in=LIVE) | is_done | Q(status=ProbeStatus.FAILED, expires_at__gt=Now()))
+
     def stalled(self) -> ProbeQuerySet:
         return self.running().filter(lease_expires_at__lt=Now())
 
@@ -91,6 +98,8 @@ class Probe(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=8, choices=ProbeKind.choices)
     url = models.TextField()
+    # What was seen with them goes with them.
+    cookies = models.ForeignKey(CookieJar, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     # Stands for everything that makes two requests the same; addresses are too long for an index.
     fingerprint = models.CharField(max_length=64)
 

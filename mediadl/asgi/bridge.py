@@ -17,7 +17,8 @@ from mediadl.asgi.messages import Message, Receive, Scope, Send, send_problem
 from mediadl.asgi.threads import Threads
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-BODY_IN_MEMORY_BYTES = 64 * 1024
+# A request that has something to hide, cookies or a password, is smaller: it never lies on the disk.
+BODY_IN_MEMORY_BYTES = 640 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
 SEND_TIMEOUT_SECONDS = 60.0
 

@@ -21,6 +21,8 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
     "api/v1/files/<uuid:file_id>/links",
     "api/v1/files/<uuid:file_id>/<str:filename>",
     "api/v1/links/<uuid:link_id>",
+    "api/v1/auth/cookies/<uuid:cookie_id>",
+    "api/v1/auth/cookies/<uuid:cookie_id>/test",
     "api/v1/keys/<uuid:key_id>",
     "api/v1/keys/<uuid:key_id>/rotate",
     "api/v1/probe/<uuid:probe_id>",
@@ -35,6 +37,7 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
     "api/v1/batch/<uuid:batch_id>/archive",
 }
 LISTS_BY_KEY = {  # of the API: what is one's own
+    "api/v1/auth/cookies",
     "api/v1/download",
     "api/v1/events",
     "api/v1/keys",

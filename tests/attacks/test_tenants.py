@@ -16,9 +16,21 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import ApiKey, Scope, User
-from downloads import storage
+from downloads import cookies, storage
 from downloads.links import token_of
-from downloads.models import Batch, BatchEvent, Downloaded, Job, JobEvent, JobLog, Link, MediaFile, Probe, ProbeKind
+from downloads.models import (
+    Batch,
+    BatchEvent,
+    CookieJar,
+    Downloaded,
+    Job,
+    JobEvent,
+    JobLog,
+    Link,
+    MediaFile,
+    Probe,
+    ProbeKind,
+)
 from downloads.web import words
 from tests.attacks.routes import (
     LISTS_BY_KEY,
@@ -57,6 +69,7 @@ class Victim:
     link: Link
     batch: Batch
     delivery: Delivery
+    jar: CookieJar
 
     @property
     def values(self) -> dict[str, object]:
@@ -72,6 +85,7 @@ class Victim:
             "batch_id": self.batch.pk,
             "webhook_id": self.delivery.endpoint_id,
             "delivery_id": self.delivery.pk,
+            "cookie_id": self.jar.pk,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,
@@ -107,6 +121,7 @@ _OWNER: dict[Any, str] = {
     Downloaded: "owner",
     Endpoint: "owner",
     Delivery: "owner",
+    CookieJar: "owner",
 }
 
 
@@ -145,8 +160,18 @@ def victim(db: None) -> Victim:
     link = Link.objects.issue(file, user, timezone.now(), label=f"{MARK} link")
     endpoint, _ = Endpoint.objects.add(user, url=f"https://{MARK}.example/hook", events=["download.queued"])
     delivery = outbox.record_test(endpoint)
+    jar = cookies.store(user, f"{MARK}.example\tFALSE\t/\tTRUE\t0\tsession\t{MARK}\n", f"{MARK} cookies")
     return Victim(
-        user=user, job=job, queued=queued, file=file, key=key, probe=probe, link=link, batch=batch, delivery=delivery
+        user=user,
+        job=job,
+        queued=queued,
+        file=file,
+        key=key,
+        probe=probe,
+        link=link,
+        batch=batch,
+        delivery=delivery,
+        jar=jar,
     )
 
 

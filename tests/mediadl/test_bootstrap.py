@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import stat
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_keys, load_secret_key
+from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_cookie_keys, load_keys, load_secret_key
 
 GIVEN = "x" * SHORTEST_SECRET_KEY
 WEAK = "change-me"
@@ -94,3 +95,26 @@ def test_given_keys_keep_their_order_and_a_weak_one_is_refused(tmp_path: Path) -
     with pytest.raises(ImproperlyConfigured, match="LINK_KEYS"):
         load_keys("LINK_KEYS", [GIVEN, WEAK], tmp_path / "link_key")
     assert list(tmp_path.iterdir()) == []
+
+
+FERNET_KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+
+
+def test_a_key_for_cookies_is_generated_once_and_is_its_own(tmp_path: Path) -> None:
+    (first,) = load_cookie_keys([], tmp_path)
+    assert load_cookie_keys([], tmp_path) == [first]
+    assert len(base64.urlsafe_b64decode(first)) == 32
+    assert first != key(tmp_path)
+    assert stat.S_IMODE((tmp_path / "cookie_key").stat().st_mode) == 0o600
+
+
+def test_given_keys_for_cookies_come_first_and_a_generated_one_goes_on_opening(tmp_path: Path) -> None:
+    assert load_cookie_keys([FERNET_KEY], tmp_path) == [FERNET_KEY]
+    (generated,) = load_cookie_keys([], tmp_path)
+    assert load_cookie_keys([f" {FERNET_KEY} ", ""], tmp_path) == [FERNET_KEY, generated]
+
+
+@pytest.mark.parametrize("given", ["short", "x" * 44, FERNET_KEY[:-1], "é" * 44, FERNET_KEY + FERNET_KEY])
+def test_refuses_what_is_no_key_for_cookies(tmp_path: Path, given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="COOKIE_KEYS"):
+        load_cookie_keys([FERNET_KEY, given], tmp_path)
