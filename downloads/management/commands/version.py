@@ -1,0 +1,22 @@
+"""`manage.py version`: of mediadl and of what matters most below it. `manage.py --version` is Django's."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import django
+from django.core.management.base import BaseCommand
+
+from downloads import diagnosis
+
+
+class Command(BaseCommand):
+    help = "Prints the versions of mediadl, yt-dlp, Django and Python."
+    requires_system_checks: list[str] = []
+
+    def handle(self, **_: Any) -> None:
+        self.stdout.write(f"mediadl {diagnosis.version()}")
+        self.stdout.write(f"yt-dlp {diagnosis.ytdlp_version()}")
+        self.stdout.write(f"Django {django.get_version()}")
+        self.stdout.write(f"Python {platform.python_version()}")
