@@ -39,13 +39,13 @@ ONLY_IN_FORM = {
     "max_views": re.compile(r"[0-9]{1,18}"),
 }
 COOKIES = "site.example\tFALSE\t/\tTRUE\t4102444800\tname\tvalue\n"
-EXAMPLES = 12
+EXAMPLES = 6
 CONFIG = {
     "seed": 1,
     "generation": {"with-security-parameters": False, "allow-x00": False, "deterministic": True, "database": "none"},
     "checks": {
         "max_response_time": 5,
-        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "410"]},
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "410", "422"]},
     },
 }
 
@@ -78,6 +78,8 @@ def without_contradictions(fields: dict[str, Any]) -> dict[str, Any]:
         dropped.add("clip_end_sec")
     kept = {name: value for name, value in fields.items() if name not in dropped}
     kept |= {name: COOKIES for name in ("cookies", "file") if is_text(fields.get(name), name)}
+    if isinstance(kept.get("urls"), list):
+        kept["urls"] = [URL if is_like_an_address(url) else url for url in kept["urls"]]
     return kept | {name: URL for name in ("url", "webhook_url") if is_like_an_address(fields.get(name))}
 
 
