@@ -33,7 +33,7 @@ class Schema(AutoSchema):
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "in": "header",
     "name": HEADER,
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": r"^[!-~]([ -~]*[!-~])?$"},
     "description": "Any text of yours, such as a UUID, that makes it safe to repeat the request: for 24 hours the same "
     "request with the same key is answered as the first one was, and does nothing.",
 }

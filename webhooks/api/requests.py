@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.fields import empty
+
 from downloads.api.batch_requests import BATCH_EVENTS
 from downloads.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from downloads.api.query import MAX_CURSOR_LENGTH, QueryIntegerField, QuerySerializer
@@ -31,9 +33,9 @@ class EventsField(StrictListField):
         child = StrictChoiceField(BATCH_EVENTS)
         super().__init__(child=child, min_length=1, max_length=len(BATCH_EVENTS), **options)
 
-    def to_internal_value(self, data: Any) -> list[str]:
-        """Each once, in the order of the list."""
-        chosen = set(super().to_internal_value(data))
+    def run_validation(self, data: Any = empty) -> list[str]:
+        """Each once, in the order of the list, however often it was given."""
+        chosen = set(super().run_validation(data))
         return [event for event in BATCH_EVENTS if event in chosen]
 
 
