@@ -83,6 +83,24 @@ def test_nginx_resumes_and_compares(front: httpx.Client, job: dict[str, Any]) ->
     assert (head.status_code, head.headers["content-length"]) == (200, str(job["file_size"]))
 
 
+def test_nginx_sends_what_a_link_leads_to_and_its_downloads_are_counted(
+    product: Product, front: httpx.Client, job: dict[str, Any]
+) -> None:
+    address = f"/files/{job['files'][0]['file_id']}/links"
+    link = product.api.post(address, json={"max_downloads": 1}).json()
+    path = httpx.URL(link["url"]).raw_path.decode()
+    with httpx.Client(base_url=front.base_url, timeout=30, trust_env=False) as anybody:
+        whole = anybody.get(path)
+        assert (whole.status_code, len(whole.content), whole.headers["server"]) == (200, job["file_size"], "nginx")
+        assert whole.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert whole.headers["referrer-policy"] == "no-referrer"
+        assert whole.headers["cache-control"] == "private, no-store"
+        part = anybody.get(path, headers={"Range": "bytes=5000-", "If-Range": whole.headers["etag"]})
+        assert (part.status_code, part.content) == (206, whole.content[5000:])
+        assert anybody.get(path).json()["code"] == "link_used_up"
+    assert product.api.get(f"/links/{link['link_id']}").json()["download_count"] == 1
+
+
 def test_nobody_reaches_files_by_their_place(front: httpx.Client, job: dict[str, Any], product: Product) -> None:
     (found,) = (product.data_dir / "files").rglob("*.mp4")
     place = found.relative_to(product.data_dir / "files")
