@@ -13,7 +13,7 @@ import pytest
 from tests.faults.oracles import Oracle
 from tests.origin import Origin
 from tests.postgres import ThrowawayPostgres, throwaway_postgres
-from tests.product import Product
+from tests.product import Product, wait_until
 
 IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 # What one kind of database can suffer, the other cannot.
@@ -63,6 +63,8 @@ class Bench:
         self._stack.push(product.__exit__)
         if is_started:
             product.start()
+            # It gives way to everything else: on a busy machine it is a minute later than the first answer.
+            wait_until(lambda: "forkserver INFO ready" in product.log(), 120, what="an engine that is ready")
         return Oracle(product, self._origin)
 
     def _database(self) -> dict[str, str]:

@@ -29,7 +29,7 @@ def test_a_node_whose_clock_is_wrong_does_no_harm(make_oracle: Bench, tmp_path: 
         clock.set(offset)
         jobs = [(first, second)[n % 2].submit(f"/slow/12000/item/{number}{n}.mp4") for n in range(8)]
         began = time.monotonic()
-        wait_until(lambda: first.record.counts()["running"] == 8, 30, what=f"a start of all jobs at {offset}")
+        wait_until(lambda: first.record.counts()["running"] == 8, 60, what=f"a start of all jobs at {offset}")
         print(f"\nclock {offset}: all jobs running after {time.monotonic() - began:.1f} s")
         for job in jobs:
             assert first.product.wait_for(job, seconds=90)["status"] == "completed"

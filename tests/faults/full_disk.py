@@ -56,7 +56,7 @@ def make_due(oracle: Oracle) -> None:
 def test_ten_jobs_share_a_disk_that_holds_three(make_oracle: Bench, disk: Disk, tmp_path: Path) -> None:
     oracle = started(make_oracle, disk(32 * MEBIBYTE), tmp_path)
     jobs = [oracle.submit(f"/slow/8000000/big/{8 * MEBIBYTE + number}.mp4") for number in range(10)]
-    wait_until(lambda: "storage_full" in {job.error_code for job in oracle.record.jobs().values()}, 60, every=0.2)
+    wait_until(lambda: "storage_full" in {job.error_code for job in oracle.record.jobs().values()}, 120, every=0.2)
     assert oracle.product.api.get("/download").status_code == 200
 
     seen: set[str] = set()
@@ -82,7 +82,7 @@ def test_a_disk_that_turns_read_only_stops_jobs_and_not_the_service(
     point = disk(64 * MEBIBYTE)
     oracle = started(make_oracle, point, tmp_path)
     job = oracle.submit("/slow/60000/big/2000000.mp4")
-    wait_until(lambda: oracle.product.job(job)["downloaded_bytes"] > 0, 30)
+    wait_until(lambda: oracle.product.job(job)["downloaded_bytes"] > 0, 90)
     # Writers that hold files open would make the kernel refuse: this is what an ailing disk does, forced.
     assert oracle.product.api.post(f"/download/{job}/pause").status_code == 200
     wait_until(lambda: remounted(point, "ro"), 30, every=0.5, what="a read-only disk")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -118,6 +119,26 @@ def test_cancelling_is_quick_and_takes_the_bytes_along(make_oracle: Bench) -> No
     assert max(cleared) < 60
 
 
+def test_cancelling_what_does_not_run_takes_the_bytes_along_too(make_oracle: Bench) -> None:
+    """P11: a job that waits for its time, one that is paused, one that waits for its retry."""
+    oracle = make_oracle()
+    later = oracle.submit("/item/1.mp4", start_after="2100-01-01T00:00:00Z")
+    [paused] = downloading(oracle, "/slow/20000/big/2000000.mp4")
+    oracle.product.api.post(f"/download/{paused}/pause")
+    retrying = oracle.submit("/norange/cut/50/item/2.mp4")
+    wait_until(lambda: oracle.product.job(retrying)["error_code"], 60)
+    work = oracle.product.data_dir / "work"
+    assert {paused, retrying} <= {path.name for path in work.iterdir()}
+    began = time.monotonic()
+    for job_id in (later, paused, retrying):
+        oracle.product.api.delete(f"/download/{job_id}")
+        assert oracle.product.job(job_id)["status"] == "cancelled"
+    wait_until(lambda: not any(work.iterdir()), 60, every=0.1, what="an empty work directory")
+    say("P11, bytes of paused and waiting jobs gone after", f"{time.monotonic() - began:.1f} s")
+
+    assert oracle.final_verdict() == []
+
+
 def test_files_go_at_their_expiry_and_not_before(make_oracle: Bench) -> None:
     """P12."""
     oracle = make_oracle()
@@ -160,15 +181,19 @@ def test_a_long_queue_costs_the_web_process_no_memory(make_oracle: Bench) -> Non
     oracle = make_oracle(MAX_QUEUED_PER_OWNER="20000", WEB_WORKERS="1")
     [web] = pids(oracle.product, "web")
     body = {"url": oracle.origin.url("/item/1.mp4"), "start_after": "2100-01-01T00:00:00Z"}
-    for _ in range(200):
-        oracle.product.api.post("/download", json=body)
-    before = resident_bytes(web)
-    for _ in range(int(os.environ.get("FAULTS_QUEUED", "10000"))):
-        assert oracle.product.api.post("/download", json=body).status_code == 201
+    count = int(os.environ.get("FAULTS_QUEUED", "10000"))
+
+    def post(_: int) -> int:
+        return oracle.product.api.post("/download", json=body).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(post, range(400))) == {201}
+        before = resident_bytes(web)
+        assert set(pool.map(post, range(count))) == {201}
     for _ in range(50):
         oracle.product.api.get("/download")
     grown = resident_bytes(web) - before
-    say("P15, growth of the web process", f"{grown / 1e6:.1f} MB")
+    say("P15, growth of the web process", f"{grown / 1e6:.1f} MB with {count} queued")
     assert grown < 50_000_000
 
 
