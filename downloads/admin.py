@@ -315,3 +315,6 @@ class NodeAdmin(ReadOnlyAdmin):
     @admin.display(description="running")
     def running(self, node: Node) -> int:
         return Job.objects.on_node(node.pk).count()
+
+
+from downloads import batch_admin  # noqa: E402, F401 - registers what is made of the classes above

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.conf import settings
+
 from downloads import names
 from downloads.api.representation import shown_directories
 from downloads.files import disposition
@@ -57,6 +59,11 @@ class Archive:
             "Cache-Control": "private, no-cache",
             "ETag": f'"{hashlib.sha256(plan).hexdigest()[:32]}"',
         }
+
+
+def can_be_made(batch: Batch) -> bool:
+    """Whether there is anything, and on a disk that the web process sees: what is in a bucket is fetched there."""
+    return not settings.S3_BUCKET and MediaFile.objects.archivable().filter(job__batch=batch).exists()
 
 
 def of(batch: Batch) -> Archive | None:

@@ -12,7 +12,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from downloads.api import requests
+from downloads.api.batch_requests import MAX_CONCURRENT
 from downloads.api.problem import Problem
+from downloads.batches import Wish
+from downloads.models import BatchKind
 from downloads.names import DEFAULT_TEMPLATE
 from downloads.web import words
 
@@ -207,13 +210,18 @@ class DownloadForm(forms.Form):
             chosen["retention_hours"] = float(retention)
         return chosen
 
+    def wish(self) -> Wish:
+        """Several lines are a batch, which takes as many at once as there is room for."""
+        urls = tuple(wanted["url"] for wanted in self.requests)
+        return Wish(kind=BatchKind.BATCH, urls=urls, concurrent_limit=MAX_CONCURRENT)
+
     def remembered(self) -> dict[str, Any]:
         """The choices to begin with next time."""
         return {name: value for name, value in self.cleaned_data.items() if name not in FORGOTTEN}
 
     def refuse(self, problem: Problem) -> None:
         """What the submission itself was refused for."""
-        self.add_error("urls", problem.detail)
+        self.add_error("urls", problem.errors[0].message if problem.errors else problem.detail)
 
     def _say(self, url: str, errors: dict[str, Any]) -> None:
         for name, said in errors.items():

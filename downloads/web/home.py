@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -16,10 +15,12 @@ from django_htmx.http import retarget
 
 from accounts.limits import limit_form
 from accounts.principal import principal_of
+from downloads import batches
 from downloads.api.problem import Problem
 from downloads.models import Job
 from downloads.submission import submit
 from downloads.web import listing
+from downloads.web.batches import under_way
 from downloads.web.forms import DownloadForm
 
 SUBMISSIONS_PER_MINUTE = 60
@@ -45,26 +46,29 @@ def active(request: HttpRequest) -> HttpResponse:
 
 def submitted(request: HttpRequest) -> HttpResponse:
     form = DownloadForm(request.POST)
-    jobs = submit_all(request, form) if form.is_valid() else []
-    if not jobs:
+    count = submit_all(request, form) if form.is_valid() else 0
+    if not count:
         return refused(request, form)
     request.session[CHOICES] = form.remembered()
     if request.headers.get("HX-Request"):
         return render(request, "home/jobs.html", jobs_context(request))
-    said = "It is in the queue." if len(jobs) == 1 else f"{len(jobs)} downloads are in the queue."
+    said = "It is in the queue." if count == 1 else f"{count} downloads are in the queue, as one batch."
     messages.success(request, said)
     return redirect("home")
 
 
-def submit_all(request: HttpRequest, form: DownloadForm) -> list[Job]:
-    """All of the lines or none; then the form says why."""
+def submit_all(request: HttpRequest, form: DownloadForm) -> int:
+    """All of the lines or none; then the form says why. Several are a batch."""
     principal = principal_of(request)
     try:
-        with transaction.atomic():
-            return [submit(principal, wanted) for wanted in form.requests]
+        if len(form.requests) == 1:
+            submit(principal, form.requests[0])
+        else:
+            batches.submit(principal, form.wish(), form.requests[0])
     except Problem as problem:
         form.refuse(problem)
-        return []
+        return 0
+    return len(form.requests)
 
 
 def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
@@ -89,4 +93,4 @@ def home_page(request: HttpRequest, form: DownloadForm, status: int = 200) -> Ht
 
 def jobs_context(request: HttpRequest) -> dict[str, Any]:
     jobs = Job.objects.owned_by(principal_of(request).user)
-    return {"active": listing.active(jobs), "latest": listing.latest(jobs)}
+    return {"active": listing.active(jobs), "latest": listing.latest(jobs), "batches": under_way(request)}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import home, jobs, library, pages, shared, sharing
+from downloads.web import batches, home, jobs, library, pages, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/log", jobs.log, name="job_log"),
     path("jobs/<uuid:job_id>/delete", jobs.delete, name="job_delete"),
     path("jobs/<uuid:job_id>/<slug:verb>", jobs.act, name="job_act"),
+    path("batches", batches.all_batches, name="batches"),
+    path("batches/<uuid:batch_id>", batches.batch, name="batch"),
+    path("batches/<uuid:batch_id>/<slug:verb>", batches.act, name="batch_act"),
     path("library", library.library, name="library"),
     path("library/selection", library.selection, name="library_selection"),
     path("files/<uuid:file_id>/links", sharing.links, name="links"),

@@ -16,8 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from downloads import storage
-from downloads.models import Job, JobEvent, JobLog, MediaFile, Node, Status
-from tests.factories import JobFactory, MediaFileFactory, UserFactory, row
+from downloads.models import Batch, Downloaded, Job, JobEvent, JobLog, MediaFile, Node, Status
+from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory, row
 from tests.web.conftest import signed_in
 
 JOBS = "/admin/downloads/job/"
@@ -49,7 +49,7 @@ def test_is_linked_from_the_pages_of_staff_alone(page: Client, operator: User) -
     assert 'href="/admin/"' in signed_in(operator).get("/").text
 
 
-@pytest.mark.parametrize("name", ["job", "mediafile", "jobevent", "joblog", "node"])
+@pytest.mark.parametrize("name", ["job", "mediafile", "jobevent", "joblog", "node", "batch", "downloaded"])
 def test_lists_and_shows_but_never_edits(site: Client, user: User, name: str) -> None:
     job = JobFactory(owner=user, finished=True, title="A walk")
     MediaFileFactory(job=job)
@@ -62,6 +62,8 @@ def test_lists_and_shows_but_never_edits(site: Client, user: User, name: str) ->
         "jobevent": event.pk,
         "joblog": JobLog.objects.get().pk,
         "node": "node-1",
+        "batch": BatchFactory(owner=user, title="A list").pk,
+        "downloaded": Downloaded.objects.create(owner=user, extractor="site", media_id="7").pk,
     }
     address = f"/admin/downloads/{name}/"
     shown = f"{address}{quote(keys[name])}/change/"
@@ -70,6 +72,18 @@ def test_lists_and_shows_but_never_edits(site: Client, user: User, name: str) ->
     assert site.post(shown, {"status": "queued"}).status_code == 403
     assert site.get(f"{address}add/").status_code == 403
     assert site.post(f"{address}{keys[name]}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_steers_batches_by_their_own_verbs(site: Client, user: User) -> None:
+    batch = BatchFactory(owner=user)
+    JobFactory(owner=user, batch=batch, playlist_index=1)
+    JobFactory(owner=user, batch=batch, playlist_index=2, broken=True)
+    address = "/admin/downloads/batch/"
+    for action, said in (("cancel", "Cancelled: 1 jobs."), ("retry", "Queued again: 1 jobs."), ("retry", "Refused")):
+        answer = site.post(address, {"action": action, "_selected_action": [str(batch.pk)]}, follow=True)
+        assert said in answer.text
+    assert sorted(batch.jobs.values_list("status", flat=True)) == ["cancelled", "queued"]
+    assert Batch.objects.get().status == "running"
 
 
 def test_finds_jobs_by_id_link_title_owner_and_error(site: Client, user: User) -> None:

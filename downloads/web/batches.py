@@ -1,0 +1,156 @@
+"""Batches: the list of them, one with its entries, and what is done to all of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.principal import principal_of
+from downloads import archives, batches
+from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.models import Batch, BatchKind, MediaFile, Status, Tally, TransitionError
+from downloads.web import answers, listing
+from downloads.web.library import as_id
+
+PAGE_SIZE = 25
+ENTRIES_SHOWN = 100
+LABELS = {
+    "expanding": "Reading the list",
+    "queued": "Queued",
+    "running": "Running",
+    "completed": "Completed",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A batch as pages show it."""
+
+    batch: Batch
+    tally: Tally
+
+    @property
+    def status(self) -> str:
+        return self.tally.status_of(self.batch)
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.status]
+
+    @property
+    def percent(self) -> float:
+        return self.tally.percent_of(self.batch)
+
+    @property
+    def name(self) -> str:
+        if self.batch.title or self.batch.url:
+            return self.batch.title or self.batch.url
+        return "1 link" if self.tally.total == 1 else f"{self.tally.total} links"
+
+    @property
+    def failed(self) -> int:
+        return self.tally.counts[Status.FAILED]
+
+    @property
+    def completed(self) -> int:
+        return self.tally.counts[Status.COMPLETED]
+
+    @property
+    def can_be_retried(self) -> bool:
+        return bool(self.failed or (self.batch.has_ended and self.batch.error_code))
+
+    @property
+    def remedy(self) -> str:
+        code = self.batch.error_code
+        return ERRORS[ErrorCode(code)].remedy if code in ERRORS else ""
+
+    @property
+    def is_list(self) -> bool:
+        return self.batch.kind != BatchKind.BATCH
+
+
+def cards_of(found: list[Batch]) -> list[Card]:
+    tallies = Tally.of(found)
+    return [Card(batch=batch, tally=tallies[batch.pk]) for batch in found]
+
+
+@login_required
+@require_GET
+def all_batches(request: HttpRequest) -> HttpResponse:
+    """Newest first, from `before` on."""
+    owned = Batch.objects.owned_by(principal_of(request).user)
+    before = as_id(request.GET.get("before", ""))
+    found = list((owned.filter(pk__lt=before) if before else owned)[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    context = {
+        "cards": cards_of(shown),
+        "older": shown[-1].pk if len(found) > PAGE_SIZE else None,
+        "is_first": before is None,
+    }
+    template = "batches/list.html" if request.headers.get("HX-Request") else "batches/all.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_GET
+def batch(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """To htmx only what changes while it runs."""
+    found = own_batch(request, batch_id)
+    template = "batches/status.html" if request.headers.get("HX-Request") else "batches/page.html"
+    return render(request, template, batch_context(request, found))
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, batch_id: uuid.UUID, verb: str) -> HttpResponse:
+    perform = {"cancel": batches.cancel, "retry": batches.retry}.get(verb)
+    if perform is None:
+        raise Http404
+    try:
+        count = perform(own_batch(request, batch_id))
+    except TransitionError:
+        return answers.say(request, messages.WARNING, "Nothing was done: there is nothing to try again.")
+    done = "Cancelled" if verb == "cancel" else "Queued again"
+    return answers.say(request, messages.SUCCESS, f"{done}: {count}." if count else f"{done}.")
+
+
+def own_batch(request: HttpRequest, batch_id: uuid.UUID) -> Batch:
+    return get_object_or_404(Batch.objects.owned_by(principal_of(request).user), pk=batch_id)
+
+
+def batch_context(request: HttpRequest, found: Batch) -> dict[str, Any]:
+    (card,) = cards_of([found])
+    pages = max(1, -(-card.tally.total // ENTRIES_SHOWN))
+    number = min(max(_number(request.GET.get("page", "")), 1), pages)
+    begin = (number - 1) * ENTRIES_SHOWN
+    jobs = found.jobs.in_order().prefetch_related(Prefetch("files", MediaFile.objects.stored()))
+    return {
+        "card": card,
+        "batch": found,
+        "jobs": list(jobs[begin : begin + ENTRIES_SHOWN]),
+        "page": number,
+        "pages": pages,
+        "previous": number - 1,
+        "next": number + 1 if number < pages else 0,
+        "has_archive": archives.can_be_made(found),
+    }
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 1  # noqa: PLR2004
+
+
+def under_way(request: HttpRequest) -> list[Card]:
+    """For the first page."""
+    owned = Batch.objects.owned_by(principal_of(request).user)
+    return cards_of(list(owned.live()[: listing.WAITING_SHOWN]))
