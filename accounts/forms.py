@@ -9,7 +9,9 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from accounts.models import Scope, User
+from accounts.models.key import LIMITS
 
+MAX_LIMIT_VALUE = 1_000_000_000
 SCOPE_LABELS = {
     Scope.READ: "Read: see jobs and fetch files",
     Scope.WRITE: "Write: submit, cancel and delete",
@@ -29,6 +31,12 @@ class SignInForm(AuthenticationForm):
             raise self.get_invalid_login_error()
 
 
+def limit_field(label: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, required=False, min_value=1, max_value=MAX_LIMIT_VALUE, help_text="Empty for no limit but yours."
+    )
+
+
 class KeyForm(forms.Form):
     name = forms.CharField(max_length=100, help_text="What will use it: “phone”, “backup script”.")
     scopes = forms.MultipleChoiceField(
@@ -44,11 +52,23 @@ class KeyForm(forms.Form):
         initial="90",
     )
 
+    max_concurrent_jobs = limit_field("Jobs that run at once")
+    max_jobs_per_day = limit_field("Jobs a day")
+    rate_limit_per_minute = limit_field("Submissions a minute")
+
     def __init__(self, *args: Any, scopes: frozenset[Scope], **kwargs: Any) -> None:
         """`scopes` are those of whoever makes the key, which can pass on no others."""
         super().__init__(*args, **kwargs)
         offered = [(scope.value, label) for scope, label in SCOPE_LABELS.items() if scope in scopes]
         self.fields["scopes"].choices = offered  # type: ignore[attr-defined]  # a MultipleChoiceField
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        return {name: self.cleaned_data[name] for name in LIMITS}
+
+    @property
+    def has_limit_errors(self) -> bool:
+        return any(name in self.errors for name in LIMITS)
 
     def expires_at(self, now: datetime) -> datetime | None:
         days: int = self.cleaned_data["expires_in_days"]

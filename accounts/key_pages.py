@@ -38,7 +38,7 @@ def create(request: HttpRequest) -> HttpResponse:
         return keys_page(request, form, status=400)
     wanted = form.cleaned_data
     expires_at = form.expires_at(timezone.now())
-    key, plain = ApiKey.objects.issue(principal.user, wanted["name"], wanted["scopes"], expires_at)
+    key, plain = ApiKey.objects.issue(principal.user, wanted["name"], wanted["scopes"], expires_at, **form.limits)
     return new_key_page(request, key, plain)
 
 

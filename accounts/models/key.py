@@ -242,6 +242,12 @@ class ApiKey(models.Model):
     def limits(self) -> dict[str, int | None]:
         return {name: getattr(self, name) for name in LIMITS}
 
+    @property
+    def limits_text(self) -> str:
+        """Those it has, for people: "2 jobs at once, 100 jobs a day"."""
+        words = zip(LIMITS, ("jobs at once", "jobs a day", "requests a minute"), strict=True)
+        return ", ".join(f"{self.limits[name]} {word}" for name, word in words if self.limits[name])
+
     def rename(self, name: str) -> None:
         self.change(name=name)
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
+from accounts.quotas import limits_of
 from downloads import retention
 from downloads.library import Filter, select
 from downloads.models import Job, Status, TransitionError
@@ -107,6 +108,7 @@ def library_context(request: HttpRequest) -> dict[str, Any]:
         "status": status,
         "filters": filters(owned.count_by_status(), status, search),
         "stored_bytes": owned.stored_bytes(),
+        "stored_limit": limits_of(owner).stored_bytes,
         "bulk": BULK,
         "older": address(status, search, before=page.older) if page.older else "",
         "newer": address(status, search, after=page.newer) if page.newer else "",

@@ -39,6 +39,7 @@ ROWS_BY_KEY = {  # of the API: an id of somebody's row is in the address
 LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/auth/cookies",
     "api/v1/download",
+    "api/v1/download/estimate",
     "api/v1/events",
     "api/v1/keys",
     "api/v1/me",
@@ -75,6 +76,7 @@ LISTS_BY_SESSION = {
     "library/selection",
     "help",
     "accounts/password/",
+    "accounts/usage/",
     "accounts/keys/",
     "accounts/keys/new/",
 }
