@@ -6,7 +6,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -19,12 +19,13 @@ from rest_framework.views import APIView
 
 from accounts.principal import principal_of
 from downloads import cookies, events, probing
-from downloads.api import describe_probes, findings
+from downloads.api import describe_estimates, describe_probes, estimates, findings
 from downloads.api.jobs import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, WAITED
 from downloads.api.negotiation import AnyFormat
 from downloads.api.probe_queries import ChannelQuery, MetadataQuery, PlaylistQuery, ProbeQuery
 from downloads.api.problem import Problem, not_found
-from downloads.api.query import WaitQuery
+from downloads.api.query import NoQuery, WaitQuery
+from downloads.api.requests import DownloadRequestSerializer
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind, ProbeStatus
 from downloads.selection import BOUNDS
@@ -96,6 +97,27 @@ class ChannelInfoView(APIView):
             return Response(findings.channel(url, found, filters, query["sort_by"], page))
 
         return _answer(request, ProbeKind.LIST, query, show)
+
+
+class EstimateView(APIView):
+    """A dry run of a submission: it reads a page, and changes nothing."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+    rate_scope = "reads"
+
+    @extend_schema(**describe_estimates.ESTIMATE)
+    def post(self, request: Request) -> Answer:
+        NoQuery.read(request)
+        serializer = DownloadRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        wanted, principal = serializer.validated_data, principal_of(request)
+        if reasons := estimates.refused_by_policy(wanted):
+            return Response(estimates.refusal(wanted, reasons))
+
+        def show(found: dict[str, Any]) -> Answer:
+            return Response(estimates.estimate(principal, wanted, found))
+
+        return _answer(request, ProbeKind.MEDIA, wanted, show)
 
 
 class ProbeView(APIView):

@@ -16,7 +16,14 @@ from downloads.api.links import FileLinksView, LinkView
 from downloads.api.media import FileView
 from downloads.api.negotiation import AnyFormat
 from downloads.api.operations import HealthView, LiveView, MetricsView, ReadyView
-from downloads.api.probes import ChannelInfoView, FormatsView, MetadataView, PlaylistPreviewView, ProbeView
+from downloads.api.probes import (
+    ChannelInfoView,
+    EstimateView,
+    FormatsView,
+    MetadataView,
+    PlaylistPreviewView,
+    ProbeView,
+)
 from downloads.api.problem import not_found, plain_response
 from downloads.api.stats import StatsView
 from downloads.api.streams import EventsView, JobEventsView
@@ -49,6 +56,7 @@ def steering(verb: str) -> Callable[..., HttpResponse]:
 
 version_1: list[URLPattern | URLResolver] = [
     path("download", downloads, name="download-list"),
+    path("download/estimate", EstimateView.as_view(), name="download-estimate"),
     path("download/<uuid:request_id>", download, name="download-detail"),
     path(
         "download/<uuid:request_id>/logs", DownloadViewSet.as_view({"get": "logs"}, detail=True), name="download-logs"

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from downloads.engine import options, ytdlp
+from downloads.engine import choices, options, ytdlp
+from downloads.engine.choices import QUALITIES
 from downloads.engine.metadata import NAME_CHARACTERS, WORD_CHARACTERS, clean_codec, clean_number, clean_text
 from downloads.engine.spec import DownloadOptions, JobSpec
 
-# The API's names, best first; "4k" and "audio_only" are other names of two of them.
-QUALITIES = ("best", "2160p", "1440p", "1080p", "720p", "480p", "360p", "audio")
 HEIGHTS = sorted(set(options.HEIGHTS.values()))
 MAX_LANGUAGES = 300
 MAX_TRACKS = 10
@@ -32,12 +31,14 @@ def represent(item: Format) -> dict[str, Any]:
 
 def summary(downloader: ytdlp.Downloader, spec: JobSpec, info: ytdlp.Info, offered: Sequence[Format]) -> dict[str, Any]:
     """What is said of all formats together; `offered` are sorted from worst to best."""
-    presets = [_preset(downloader, spec, info, quality) for quality in QUALITIES]
+    chosen = {choices.key(wanted): _chosen(downloader, spec, info, wanted) for wanted in choices.distinct()}
+    presets = [{"quality": quality, **chosen[choices.key(DownloadOptions(quality=quality))]} for quality in QUALITIES]
     return {
         "best_video_format": _last_id(offered, has_video),
         "best_audio_format": _last_id(offered, _is_audio_only) or _last_id(offered, has_audio),
         "recommended_format": presets[0]["format"],
         "presets": presets,
+        "choices": chosen,
         "subtitles": _tracks(info.get("subtitles")),
         "automatic_captions": _tracks(info.get("automatic_captions")),
     }
@@ -59,20 +60,19 @@ def _last_id(offered: Sequence[Format], is_wanted: Callable[[Format], bool]) -> 
     return next((_identifier(item.get("format_id")) for item in reversed(offered) if is_wanted(item)), None)
 
 
-def _preset(downloader: ytdlp.Downloader, spec: JobSpec, info: ytdlp.Info, quality: str) -> dict[str, Any]:
-    chosen = _choose(downloader, spec, info, quality)
+def _chosen(downloader: ytdlp.Downloader, spec: JobSpec, info: ytdlp.Info, wanted: DownloadOptions) -> dict[str, Any]:
+    chosen = _choose(downloader, spec, info, wanted)
     parts = (chosen or {}).get("requested_formats") or ([chosen] if chosen else [])
     return {
-        "quality": quality,
         "format": _identifier(chosen.get("format_id")) if chosen else None,
-        "size_bytes": _size(parts, clean_number(info.get("duration"))),
-        "available": bool(chosen) and _is_reached(quality, parts),
+        "size_bytes": choices.size(map(represent, parts), clean_number(info.get("duration"))),
+        "available": bool(chosen) and _is_reached(wanted.quality, parts),
     }
 
 
-def _choose(downloader: ytdlp.Downloader, spec: JobSpec, info: ytdlp.Info, quality: str) -> Format | None:
+def _choose(downloader: ytdlp.Downloader, spec: JobSpec, info: ytdlp.Info, wanted: DownloadOptions) -> Format | None:
     """What a download would take: by the same options, sorted and selected by yt-dlp itself."""
-    params = options.build(replace(spec, options=DownloadOptions(quality=quality)))
+    params = options.build(replace(spec, options=wanted))
     downloader.params["format_sort"] = params["format_sort"]
     listed = {**info, "formats": list(info.get("formats") or [info])}
     downloader.sort_formats(listed)
@@ -94,18 +94,6 @@ def _resolution(item: Format) -> float:
     """As yt-dlp's `res` has it: the smaller side, so that an upright film counts like a wide one."""
     sides = [side for name in ("width", "height") if (side := clean_number(item.get(name)))]
     return min(sides, default=0)
-
-
-def _size(parts: Sequence[Format], duration: float | None) -> int | None:
-    """Of all that would be fetched; None as soon as one part does not tell."""
-    sizes = [_part_size(part, duration) for part in parts]
-    return sum(size for size in sizes if size) if sizes and all(sizes) else None
-
-
-def _part_size(part: Format, duration: float | None) -> int | None:
-    said = _count(part.get("filesize")) or _count(part.get("filesize_approx"))
-    rate = clean_number(part.get("tbr"))
-    return said or (round(rate * 1000 / 8 * duration) if rate and duration else None)
 
 
 def _tracks(languages: object) -> dict[str, list[dict[str, Any]]]:

@@ -1,8 +1,9 @@
 """Holds the event streams that Django's answers grant: `X-Accel-Events: <channel>`.
 
 Of such an answer the status and most headers are kept, and the stream follows. `X-Accel-Owner` counts as for files.
-With `X-Accel-Wait: <seconds>` it is no stream but a request that waits without a thread: Django is asked again, with
-`mediadl.waited` in the environ, when the channel has a message after the id in `X-Accel-After` or the time is over.
+With `X-Accel-Wait: <seconds>` it is no stream but a request that waits without a thread: Django is asked the same
+again, with `mediadl.waited` in the environ, when the channel has a message after the id in `X-Accel-After` or the time
+is over.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ LIFETIME_SECONDS = 14 * 60.0  # some platforms cut a request after 15 minutes
 SEND_TIMEOUT_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 60.0
 LONGEST_EVENT_ID = 64
+LONGEST_KEPT_BODY = 1024 * 1024  # Django's own DATA_UPLOAD_MAX_MEMORY_SIZE
 
 REPLACED = (b"content-type", b"content-length", b"cache-control", b"etag", b"last-modified")
 STREAM_HEADERS = (
@@ -56,18 +58,19 @@ class Events:
         self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD", "POST"):
             await self._application(scope, receive, send)
             return
-        head = await hand_over(self._application, scope, receive, send, _is_granted)
+        body = Body(receive)
+        head = await hand_over(self._application, scope, body, send, _is_granted)
         if head is not None:
-            await self._answer(head, scope, receive, send)
+            await self._answer(head, scope, receive, send, body)
 
-    async def _answer(self, head: Head, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, head: Head, scope: Scope, receive: Receive, send: Send, body: Body) -> None:
         client = Client(scope, receive, send, self._send_timeout)
         if head.get(WAIT) is not None:
             if await self._wait(head, client):
-                await self._application({**scope, WAITED: True}, _without_body(receive), send)
+                await self._application({**scope, WAITED: True}, body.again(), send)
         elif scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": head.status, "headers": _stream_headers(head)})
             await send({"type": "http.response.body", "body": b""})
@@ -121,15 +124,30 @@ def _seconds(head: Head) -> float:
     return min(float(head.get(WAIT) or 0), LONGEST_WAIT_SECONDS)
 
 
-def _without_body(receive: Receive) -> Receive:
-    """The request's body has been read; what it is asked again with is empty."""
-    is_read = False
+class Body:
+    """Passes a request's body on and keeps it: whoever waits is asked again with the same.
 
-    async def read() -> Message:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        is_read = True
-        return {"type": "http.request", "body": b"", "more_body": False}
+    Of one that is too long nothing is kept. Django refuses longer ones, which then have nothing to wait for.
+    """
 
-    return read
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept = bytearray()
+        self._is_kept = True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if self._is_kept and message["type"] == "http.request":
+            self._kept += message.get("body", b"")
+            if len(self._kept) > LONGEST_KEPT_BODY:
+                self._is_kept = False
+                self._kept.clear()
+        return message
+
+    def again(self) -> Receive:
+        whole = [{"type": "http.request", "body": bytes(self._kept), "more_body": False}]
+
+        async def read() -> Message:
+            return whole.pop() if whole else await self._receive()
+
+        return read

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 
+from mediadl.asgi.events import LONGEST_KEPT_BODY
 from mediadl.asgi.messages import Receive, Scope, Send
-from tests.asgi.driver import call, until
+from tests.asgi.driver import Call, call, until
 from tests.asgi.streaming import Run, Served
 
 
@@ -33,6 +34,36 @@ def test_a_request_can_wait_for_news_without_a_thread(run: Run) -> None:
         served.source.add("job", "news")
         await until(lambda: client.answer.is_complete, seconds=1)
         assert (client.answer.body, client.answer.headers) == (b"after the wait", {})
+
+    run(test)
+
+
+class Echo:
+    """A view that waits once, and then answers with the body that it was asked with."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, has_more = b"", True
+        while has_more:
+            message = await receive()
+            body, has_more = body + message["body"], message["more_body"]
+        granted = [] if scope.get("mediadl.waited") else [(b"x-accel-events", b"job"), (b"x-accel-wait", b"0.05")]
+        await send({"type": "http.response.start", "status": 200, "headers": granted})
+        await send({"type": "http.response.body", "body": body})
+
+
+def test_a_post_is_asked_again_with_its_body(run: Run) -> None:
+    async def test(served: Served) -> None:
+        client = Call(served.application(Echo()), method="POST", body=[b'{"url": ', b'"x"}'])
+        answer = await asyncio.wait_for(client.run(), 5)
+        assert (answer.body, answer.headers) == (b'{"url": "x"}', {})
+
+    run(test)
+
+
+def test_a_body_that_django_would_refuse_is_not_kept(run: Run) -> None:
+    async def test(served: Served) -> None:
+        client = Call(served.application(Echo()), method="POST", body=[b"x" * LONGEST_KEPT_BODY, b"x"])
+        assert (await asyncio.wait_for(client.run(), 5)).body == b""
 
     run(test)
 

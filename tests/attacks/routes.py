@@ -55,6 +55,7 @@ LISTS_BY_KEY = {  # of the API: what is one's own
     "api/v1/webhooks",
     "api/v1/webhooks/for-requests",
 }
+READS_BY_POST = {"api/v1/download/estimate"}  # of the API: has a body, and changes nothing
 ROWS_BY_SESSION = {
     "jobs/<uuid:job_id>",
     "jobs/<uuid:job_id>/log",

@@ -135,7 +135,9 @@ def test_the_library(tab: Tab, everything: dict[str, Job]) -> None:
     inspect(page)
 
 
-@pytest.mark.parametrize("path", ["/library", "/library?q=nothing", "/help", "/accounts/keys/", "/accounts/password/"])
+@pytest.mark.parametrize(
+    "path", ["/library", "/library?q=nothing", "/help", "/accounts/keys/", "/accounts/usage/", "/accounts/password/"]
+)
 def test_a_page_without_content(tab: Tab, path: str) -> None:
     inspect(tab.open(path))
 

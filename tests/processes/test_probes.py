@@ -38,6 +38,25 @@ def test_shows_the_formats_of_a_page(product: Product, origin: Origin) -> None:
     assert found["recommended_format"] == found["formats"]["combined"][0]["format_id"]
 
 
+def test_estimates_a_download_without_making_a_job(product: Product, origin: Origin) -> None:
+    url = origin.url("/hls/plain/master.m3u8")
+    before = product.api.get("/me").json()["usage"]
+    wanted = {"url": url, "quality": "360p", "video_format": "webm"}
+
+    def asked() -> httpx.Response | None:
+        found = product.api.post("/download/estimate", json=wanted)
+        return None if found.status_code == 202 else found
+
+    answer: httpx.Response = wait_until(asked, 60, what="the estimate")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["allowed"], body["reasons"], body["available"]) == (True, [], True)
+    assert [part["height"] for part in body["formats"]] == [180]
+    assert body["size_bytes"] > 0
+    assert not [name for name in answer.headers if name.lower().startswith("x-accel")]
+    assert product.api.get("/me").json()["usage"] == before
+
+
 def test_shows_the_formats_of_hls(product: Product, origin: Origin) -> None:
     found = look(product, "/formats", origin.url("/hls/plain/master.m3u8"))
     assert [item["height"] for item in found["formats"]["combined"]] == [90, 180]
