@@ -385,3 +385,7 @@ USE_TZ = True
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"]))
 LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
+if SENTRY_DSN := env.str("SENTRY_DSN", ""):
+    from mediadl.reports import report_errors  # loaded where it is wanted: it costs every process 10 MB
+
+    report_errors(SENTRY_DSN, server_name=NODE_NAME)
