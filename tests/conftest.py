@@ -9,12 +9,17 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.origin import Origin
 from tests.origin import media_directory as made_media
+from tests.programs import skip_what_cannot_run
 
 CHROMIUM = "/usr/bin/chromium"
 
 # What is generated is to be right, not fast: how long one example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("mediadl", deadline=None)
 hypothesis.settings.load_profile("mediadl")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_what_cannot_run(items)
 
 
 @pytest.fixture(scope="session")

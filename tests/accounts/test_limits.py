@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from accounts.middleware import RateLimitHeadersMiddleware
 from accounts.models import ApiKey, RateBucket, Scope, User
 from tests.accounts.conftest import ApiOf
 from tests.accounts.racing import race_processes
+from tests.programs import program
 
 ME = "/api/v1/me"
 KEYS = "/api/v1/keys"
@@ -177,12 +177,9 @@ def test_looking_at_a_form_costs_nothing(rf: RequestFactory, db: None) -> None:
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("there is no redis-server")
     socket = tmp_path / "redis.sock"
     server = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
+        [program("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
         stdout=subprocess.DEVNULL,
     )
     try:

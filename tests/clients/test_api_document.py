@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 DOCUMENT = ROOT / "docs" / "api.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FRESH_NODE = 18
 
 
 def program(language: str, product: Product, origin: Origin) -> str:
@@ -54,6 +52,7 @@ def run(command: list[str], product: Product, directory: Path) -> list[str]:
     return answer.stdout.splitlines()
 
 
+@pytest.mark.needs("curl")
 def test_the_examples_for_the_shell_work(product: Product, origin: Origin, tmp_path: Path) -> None:
     script = tmp_path / "examples.sh"
     script.write_text("set -euo pipefail\n" + program("sh", product, origin))
@@ -76,19 +75,11 @@ def test_the_examples_for_python_work(product: Product, origin: Origin, tmp_path
     assert {path.suffix for path in (tmp_path / "films").iterdir()} == {".mp4", ".mp3"}
 
 
+@pytest.mark.needs("node")
 def test_the_examples_for_javascript_work(product: Product, origin: Origin, tmp_path: Path) -> None:
-    if not has_node():
-        pytest.skip(f"Node {FRESH_NODE} or later is not installed")
     script = tmp_path / "examples.mjs"
     script.write_text(program("js", product, origin))
     said = run(["node", str(script)], product, tmp_path)
     assert {"206", "304"} <= set(said)
     assert any(" completed " in f"{line} " for line in said)
     assert (tmp_path / "film.mp4").stat().st_size > 10_000
-
-
-def has_node() -> bool:
-    if not shutil.which("node"):
-        return False
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    return int(version.removeprefix("v").partition(".")[0]) >= FRESH_NODE

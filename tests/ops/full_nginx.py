@@ -13,7 +13,7 @@ from tests.ops.nginx import nginx
 from tests.origin import Origin
 from tests.product import API_KEY, Product, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.needs("nginx")]
 
 # nginx's own, or of the message and not of the answer; `allow` is of no use to a 200.
 OF_NGINX = {"allow", "server", "date", "connection", "content-length", "etag", "last-modified", "x-accel-redirect"}

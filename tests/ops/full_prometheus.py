@@ -11,9 +11,10 @@ import httpx
 import pytest
 import yaml
 
-from tests.ops.programs import OPS, program
+from tests.ops.programs import OPS
 from tests.origin import Origin
 from tests.product import Product, free_port, wait_until
+from tests.programs import program
 
 TOKEN = "token-of-the-scraper"
 # What is minutes in production; the rest of the configuration is as it is.
@@ -94,6 +95,7 @@ def prometheus(tmp_path: Path, product: Product) -> Iterator[Prometheus]:
         watching.api.close()
 
 
+@pytest.mark.needs("prometheus")
 @pytest.mark.processes
 def test_prometheus_sees_downloads_and_an_alert_that_fires_and_clears(
     product: Product, prometheus: Prometheus, origin: Origin

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.ops.programs import OPS, program
+from tests.ops.programs import OPS
 from tests.product import free_port, wait_until
+from tests.programs import program
 
 # What the first lines of the file say is to be changed on another machine.
 PLACES = {

@@ -98,6 +98,7 @@ def test_what_is_mounted_is_there() -> None:
     assert (ROOT / "Dockerfile").exists()
 
 
+@pytest.mark.needs("nginx")
 def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     written = configuration(tmp_path / "nginx", upstream=9, files=tmp_path, port=9)
     answer = subprocess.run(command(written, "-t"), capture_output=True, text=True, timeout=60, check=False)

@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from downloads.metrics import exposition
 from downloads.models import Counter, Node
 from tests.factories import JobFactory
-from tests.ops.programs import OPS, program, run
+from tests.ops.programs import OPS, run
+from tests.programs import program
 from tests.project.tree import ROOT
 
 RULES = OPS / "prometheus" / "rules.yml"
@@ -92,6 +93,7 @@ def test_every_metric_is_documented(exported: set[str]) -> None:
     assert {name for name in exported if f"`{suffix.sub('', name)}" not in text} == set()
 
 
+@pytest.mark.needs("promtool")
 def test_every_query_can_be_read_by_prometheus(tmp_path: Path) -> None:
     rules = [{"record": f"query:{number}", "expr": expression} for number, expression in enumerate(ALL)]
     written = tmp_path / "queries.yml"
@@ -139,11 +141,13 @@ def test_every_alert_has_a_test_and_a_line_in_the_document() -> None:
     assert {name for name in names if f"`{name}`" not in DOCUMENT.read_text()} == set()
 
 
+@pytest.mark.needs("promtool")
 def test_the_alerts_are_right_at_their_boundaries() -> None:
     answer = run("promtool", "test", "rules", OPS / "prometheus" / "rules_test.yml")
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize(
     ("bound", "moved"),
     [("> 0.05", "> 0.07"), (") > 2\n", ") > 3\n"), ("> 0.9\n", "> 0.95\n"), ("> 100", "> 120"), ("== 0 or", "== 2 or")],
@@ -156,11 +160,13 @@ def test_a_bound_that_moves_is_noticed(tmp_path: Path, bound: str, moved: str) -
     assert run("promtool", "test", "rules", tmp_path / "rules_test.yml").returncode != 0
 
 
+@pytest.mark.needs("promtool")
 def test_prometheus_accepts_its_configuration() -> None:
     answer = run("promtool", "check", "config", "--syntax-only", OPS / "prometheus" / "prometheus.yml")
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.django_db
 def test_promtool_finds_nothing_else_to_say_of_what_a_scrape_brings() -> None:
     command = [program("promtool"), "check", "metrics"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +58,7 @@ def broken_off(anybody: httpx.Client, url: str, path: Path) -> None:
                 return
 
 
+@pytest.mark.needs("curl", "wget")
 @pytest.mark.parametrize(
     "command",
     [["curl", "-sS", "--fail", "-C", "-", "-o", "{file}", "{url}"], ["wget", "-q", "-c", "-O", "{file}", "{url}"]],
@@ -67,8 +67,6 @@ def broken_off(anybody: httpx.Client, url: str, path: Path) -> None:
 def test_a_broken_download_is_resumed_and_counted_once(
     product: Product, file: dict[str, Any], anybody: httpx.Client, tmp_path: Path, command: list[str]
 ) -> None:
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
     link, target = share(product, file, max_downloads=1), tmp_path / "film.mp4"
     broken_off(anybody, link["url"], target)
     filled = [part.format(file=target, url=link["url"]) for part in command]
