@@ -23,6 +23,9 @@ from downloads.health import HEALTH
 from downloads.models import Job, MediaFile, Node, Probe
 from downloads.models import counter as counters
 from downloads.models.statuses import FINISHED
+from webhooks.models import Delivery, Failure
+from webhooks.models.delivery import ATTEMPTS, OVER
+from webhooks.models.delivery import ENDED as ENDED_DELIVERIES
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # The labels of a counter, and the series that it has from the beginning.
@@ -31,6 +34,8 @@ UNLABELLED: Known = ((), ((),))
 ENDED: Known = (("status",), tuple((str(status),) for status in FINISHED))
 ERRORS: Known = (("code",), ())
 VERDICTS: Known = (("verdict", "reason"), (("allowed", ""),))
+OUTCOMES: Known = (("outcome",), tuple((str(outcome),) for outcome in ("delivered", *Failure)))
+ENDS: Known = (("outcome",), tuple((str(status),) for status in OVER))
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 
 # A time of creation for each series would double their number.
@@ -117,6 +122,9 @@ def _job_gauges() -> Iterator[Metric]:
     oldest.add_metric([bell.DOWNLOAD], Job.objects.longest_wait_seconds())
     oldest.add_metric([bell.PROBE], Probe.objects.longest_wait_seconds())
     yield from (depth, oldest)
+    yield GaugeMetricFamily(
+        "webhook_deliveries_due", "Messages of webhooks that could be sent now.", value=Delivery.objects.due().count()
+    )
 
 
 def _storage_gauges() -> Iterator[Metric]:
@@ -147,6 +155,8 @@ def _stored_counters() -> Iterator[Metric]:
         "egress_requests", "Connections that workers asked of the guard.", rows[counters.EGRESS_REQUESTS], VERDICTS
     )
     yield _series("egress_bytes", "Bytes that the guard has relayed.", rows[counters.EGRESS_BYTES], UNLABELLED)
+    yield _series("webhook_attempts", "Attempts to send a webhook's message.", rows[ATTEMPTS], OUTCOMES)
+    yield _series("webhook_deliveries", "Messages that were delivered or given up.", rows[ENDED_DELIVERIES], ENDS)
     buckets = {row.label_set["le"]: row.value for row in rows[counters.JOB_SECONDS_BUCKET]}
     yield _durations(buckets, sum(row.value for row in rows[counters.JOB_SECONDS_SUM]))
 

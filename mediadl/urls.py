@@ -10,6 +10,7 @@ from downloads.api.operations import MetricsView
 urlpatterns = [
     path("", include("downloads.web.urls")),
     path("accounts/", include("accounts.urls")),
+    path("webhooks/", include("webhooks.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("downloads.api.urls")),
     path("metrics", MetricsView.as_view(schema=None), name="metrics"),

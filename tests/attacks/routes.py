@@ -68,6 +68,13 @@ ROWS_BY_SESSION = {
     "accounts/keys/<uuid:key_id>/rename/",
     "accounts/keys/<uuid:key_id>/rotate/",
     "accounts/keys/<uuid:key_id>/revoke/",
+    "webhooks/<uuid:webhook_id>/",
+    "webhooks/<uuid:webhook_id>/rotate/",
+    "webhooks/<uuid:webhook_id>/test/",
+    "webhooks/<uuid:webhook_id>/switch/",
+    "webhooks/<uuid:webhook_id>/delete/",
+    "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/",
+    "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/",
 }
 LISTS_BY_SESSION = {
     "",
@@ -80,6 +87,8 @@ LISTS_BY_SESSION = {
     "accounts/usage/",
     "accounts/keys/",
     "accounts/keys/new/",
+    "webhooks/",
+    "webhooks/for-requests/",
 }
 OPERATORS = {"metrics", "api/v1/metrics"}  # and all below admin/
 PUBLIC = {

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('events', models.JSONField(default=list)),
                 ('is_for_requests', models.BooleanField(default=False, editable=False)),
                 ('is_enabled', models.BooleanField(default=True)),
-                ('disabled_reason', models.CharField(blank=True, choices=[('owner', 'By its owner'), ('gone', 'It answered 410 Gone')], max_length=8)),
+                ('disabled_reason', models.CharField(blank=True, choices=[('owner', 'By its owner'), ('operator', 'By the operator'), ('gone', 'It answered 410 Gone')], max_length=8)),
                 ('sealed_secret', models.TextField(editable=False)),
                 ('sealed_previous_secret', models.TextField(blank=True, editable=False)),
                 ('previous_secret_until', models.DateTimeField(blank=True, editable=False, null=True)),

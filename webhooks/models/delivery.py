@@ -88,6 +88,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def sending(self) -> DeliveryQuerySet:
         return self.filter(status=DeliveryStatus.SENDING)
 
+    def dead(self) -> DeliveryQuerySet:
+        return self.filter(status=DeliveryStatus.DEAD)
+
     def stalled(self) -> DeliveryQuerySet:
         return self.sending().filter(lease_expires_at__lt=Now())
 

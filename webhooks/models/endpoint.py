@@ -30,6 +30,7 @@ ENDPOINT_LOCK = 0x6D64_6C34
 
 class DisabledReason(models.TextChoices):
     OWNER = "owner", "By its owner"
+    OPERATOR = "operator", "By the operator"
     GONE = "gone", "It answered 410 Gone"
 
 
