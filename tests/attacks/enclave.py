@@ -107,9 +107,24 @@ def inside(directory: Path) -> None:
     guards = {STRICT: _guard(directory, STRICT, {}), LAX: _guard(directory, LAX, {"EGRESS_ALLOW": _LAX_RANGES})}
     _start(directory, "forkserver", "--socket", str(directory / "forks"))
     _wait_for(directory / "forks")
+    poster = _poster(directory)
     print(json.dumps(guards), flush=True)
     sys.stdin.read()
+    poster.kill()
     os._exit(0)  # guard and fork server follow: their parent-death signal
+
+
+def _poster(directory: Path) -> subprocess.Popen[bytes]:
+    """It takes seconds to load; whoever asks it waits for its socket."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "mediadl.settings",
+        "MEDIADL_TESTING": "1",
+        "DATA_DIR": str(directory / "django"),
+    }
+    with (directory / "poster.log").open("wb") as file:
+        command = [sys.executable, "-m", "tests.attacks.poster", str(directory / "posts")]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=file, stderr=file)
 
 
 def _settle(directory: Path) -> None:

@@ -17,6 +17,7 @@ from downloads.engine.spec import DownloadOptions, Event, JobSpec, Limits
 from downloads.engine.supervisor import Attempt
 from downloads.engine.tools import find_ffmpeg
 from tests.attacks.enclave import STRICT, read_hits
+from tests.attacks.poster import post
 
 PARALLEL = 4
 SECONDS = 60
@@ -123,6 +124,10 @@ class Enclave:
         """Without a guard, at a port where nobody listens."""
         with ThreadPoolExecutor(PARALLEL) as pool:
             return list(pool.map(lambda foray: self._run(foray, guard), forays))
+
+    def post(self, urls: Iterable[str], guard: str = STRICT) -> dict[str, dict[str, Any]]:
+        """What came of a webhook's message to each."""
+        return post(self.directory / "posts", urls, f"http://127.0.0.1:{self.ports[guard]}")
 
     def _run(self, foray: Foray, guard: str | None) -> Result:
         work = self.directory / f"work-{next(self.numbers)}"

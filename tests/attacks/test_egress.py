@@ -80,3 +80,21 @@ def test_a_guard_that_is_gone_is_not_gone_around(enclave: Enclave) -> None:
     results = enclave.run(forays, guard=None)
     assert not any(result.is_done for result in results)
     assert enclave.hits()[before:] == []
+
+
+def test_no_webhook_reaches_what_is_internal_however_it_is_spelled(enclave: Enclave) -> None:
+    """Each spelling in the sender's own hands, also those that no webhook can be made of."""
+    before = len(enclave.hits())
+    replies = enclave.post(shapes())
+    assert enclave.hits()[before:] == []
+    assert {url: reply for url, reply in replies.items() if reply["failure"] is None} == {}
+    rebound = enclave.post([f"http://hook{PREFIXED}/hook"] * 3)
+    assert enclave.hits()[before:] == [], rebound
+
+
+def test_a_webhook_reaches_what_is_public_and_would_reach_the_rest_without_the_guard(enclave: Enclave) -> None:
+    public = enclave.post([f"http://{PUBLIC}/hook", "http://public6.test/hook"])
+    assert {reply["status"] for reply in public.values()} == {200}
+    before = len(enclave.hits())
+    enclave.post([f"http://{PRIVATE}/hook"], guard=LAX)
+    assert {hit["address"] for hit in enclave.hits()[before:]} == {PRIVATE}
