@@ -15,7 +15,7 @@ import pytest
 from tests.origin import Origin
 from tests.product import API_KEY, ROOT, Product
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 CLIENT = ROOT / "clients" / "python"
 
@@ -39,7 +39,7 @@ def test_the_client_does_all_that_it_promises(product: Product, origin: Origin) 
         env=environment_of(product, origin),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
