@@ -7,6 +7,7 @@ that spares the listener its polling interval. Both may be lost, doubled or late
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import socket
 import uuid
@@ -14,7 +15,10 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django_q.tasks import async_task
+from django.utils import timezone
+from django_q.brokers import Broker, get_broker
+from django_q.conf import Conf
+from django_q.signing import SignedPackage
 
 CONTROL = "control"
 DOWNLOAD = "download"
@@ -47,7 +51,17 @@ def ring(queue: str) -> None:
 
 
 def _enqueue(queue: str) -> None:
-    async_task(TASKS[queue], cluster=cluster_of(queue), timeout=LIMITS[queue])
+    broker, package = _wake_up(queue)
+    broker.enqueue(package)
+
+
+@functools.cache
+def _wake_up(queue: str) -> tuple[Broker, str]:
+    """django-q2's task, packed and signed once: one wake-up is like another, and nobody asks for the result of one."""
+    cluster, task_id = cluster_of(queue), uuid.uuid4().hex
+    task = {"id": task_id, "name": f"{queue}-{task_id[:8]}", "func": TASKS[queue], "args": (), "kwargs": {}}
+    options = {"cluster": cluster, "timeout": LIMITS[queue], "ack_failure": Conf.ACK_FAILURES}
+    return get_broker(cluster), SignedPackage.dumps(task | options | {"started": timezone.now()})
 
 
 def cluster_of(queue: str) -> str:

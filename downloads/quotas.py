@@ -87,7 +87,7 @@ def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
     """Counts the jobs that the caller's transaction adds. Strict under parallel requests. Raises Problem."""
     one_at_a_time(owner)
     limits = limits_of(owner)
-    if limits.queued_jobs and Job.objects.owned_by(owner).queued().count() + wanted > limits.queued_jobs:
+    if limits.queued_jobs and Job.objects.count_queued(owner) + wanted > limits.queued_jobs:
         raise _queue_is_full(limits.queued_jobs).problem()
     if refusal := _stored_refusal(owner, limits):
         raise refusal.problem()
@@ -117,7 +117,7 @@ def room(owner: User, key: ApiKey | None) -> int:
     """How many jobs could be submitted now, whatever their bytes."""
     limits, left = limits_of(owner), [NO_LIMIT]
     if limits.queued_jobs:
-        left.append(limits.queued_jobs - Job.objects.owned_by(owner).queued().count())
+        left.append(limits.queued_jobs - Job.objects.count_queued(owner))
     if limits.jobs_per_day:
         left.append(limits.jobs_per_day - DayUsage.objects.of_today(owner.pk).jobs)
     if key and key.max_jobs_per_day:

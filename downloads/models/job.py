@@ -201,7 +201,7 @@ class Job(models.Model):
     @classmethod
     def submit(cls, **fields: Any) -> Job:
         """A queued job, its first event and its wake-up, which commit together or not at all."""
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             job = cls.objects.create(**fields)
             if expressions := [name for name, value in fields.items() if hasattr(value, "resolve_expression")]:
                 job.refresh_from_db(fields=expressions)
