@@ -10,12 +10,18 @@ from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
+from django_q.models import OrmQ
 
+from accounts.models import prepared
 from downloads import bell
 
 
 class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     _ear: socket.socket | None = None
+
+    def enqueue(self, task: str) -> None:
+        """Part of every submission, unlike what else a broker does."""
+        prepared.insert(OrmQ(key=self.list_key, payload=task, lock=timezone.now()))
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """The oldest waiting task, locked for this cluster; None after a quiet interval or a knock."""

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.models import prepared
+
 if TYPE_CHECKING:
     from downloads.models.job import Job
 
@@ -27,10 +29,9 @@ def witness(jobs: Sequence[Job], kind: str) -> None:
 
 
 class JobEventQuerySet(models.QuerySet["JobEvent"]):
-    def append(self, job: Job, kind: str, **data: Any) -> JobEvent:
-        event = self.create(**_fields(job, kind, data))
+    def append(self, job: Job, kind: str, **data: Any) -> None:
+        prepared.insert(self.model(**_fields(job, kind, data)))
         witness([job], kind)
-        return event
 
     def append_all(self, jobs: Iterable[Job], kind: str) -> None:
         happened = list(jobs)

@@ -53,13 +53,13 @@ def test_is_linked_from_the_pages_of_staff_alone(page: Client, operator: User) -
 def test_lists_and_shows_but_never_edits(site: Client, user: User, name: str) -> None:
     job = JobFactory(owner=user, finished=True, title="A walk")
     MediaFileFactory(job=job)
-    event = JobEvent.objects.append(job, "completed")
+    JobEvent.objects.append(job, "completed")
     JobLog.objects.append(job, [(timezone.now(), "info", "a line")])
     Node.objects.pulse("node-1", slots=4)
     keys: dict[str, Any] = {
         "job": job.pk,
         "mediafile": MediaFile.objects.get().pk,
-        "jobevent": event.pk,
+        "jobevent": JobEvent.objects.get().pk,
         "joblog": JobLog.objects.get().pk,
         "node": "node-1",
         "batch": BatchFactory(owner=user, title="A list").pk,
