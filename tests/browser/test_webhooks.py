@@ -34,7 +34,7 @@ def test_the_list_and_a_webhook_with_its_deliveries(tab: Tab, user: User) -> Non
 
 def test_a_new_webhook_by_keyboard(tab: Tab) -> None:
     page = tab.open("/webhooks/")
-    page.get_by_label("Address").focus()
+    page.get_by_role("textbox", name="Address").focus()
     page.keyboard.type("https://hooks.example.org/mediadl")
     page.keyboard.press("Enter")
     page.get_by_text("Copy it now").wait_for()
