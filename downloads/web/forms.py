@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta, timezone
 from typing import Any
 
@@ -146,6 +146,9 @@ class DownloadForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": DEFAULT_TEMPLATE, "spellcheck": "false"}),
         help_text="From {safe_title}, {id}, {uploader}, {upload_date}, {playlist_index:03d}, {ext} and words.",
     )
+    cookies_id = forms.ChoiceField(
+        label="Cookies", required=False, help_text="For pages that need you to be signed in."
+    )
     retention_hours = forms.ChoiceField(label="Keep the files for", required=False)
     delete_after_download = forms.BooleanField(label="Delete once I have fetched them", required=False)
     priority = forms.ChoiceField(choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")], initial="normal")
@@ -170,8 +173,11 @@ class DownloadForm(forms.Form):
         "auto_subtitles": "only-subtitles",
     }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, jars: Iterable[tuple[Any, str]] = (), **kwargs: Any) -> None:
+        """`jars` are the ids and names of the cookies that may be sent."""
         super().__init__(*args, **kwargs)
+        named = [(str(pk), name) for pk, name in jars]
+        self.fields["cookies_id"].choices = [("", "None"), *named]  # type: ignore[attr-defined]  # a choice field
         default = f"Default ({words.hours(settings.FILE_RETENTION_HOURS)})"
         lengths = [(str(hours), label) for hours, label in RETENTION_LABELS.items()]
         self.fields["retention_hours"].choices = [("", default), *lengths]  # type: ignore[attr-defined]  # a choice field

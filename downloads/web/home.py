@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,7 @@ from accounts.limits import limit_form
 from accounts.principal import principal_of
 from downloads import batches
 from downloads.api.problem import Problem
-from downloads.models import Job
+from downloads.models import CookieJar, Job
 from downloads.submission import submit
 from downloads.web import listing
 from downloads.web.batches import under_way
@@ -34,7 +35,7 @@ LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 def home(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return submitted(request)
-    return home_page(request, DownloadForm(initial=first_choices(request)))
+    return home_page(request, DownloadForm(initial=first_choices(request), jars=jars_of(request)))
 
 
 @login_required
@@ -45,7 +46,7 @@ def active(request: HttpRequest) -> HttpResponse:
 
 
 def submitted(request: HttpRequest) -> HttpResponse:
-    form = DownloadForm(request.POST)
+    form = DownloadForm(request.POST, jars=jars_of(request))
     count = submit_all(request, form) if form.is_valid() else 0
     if not count:
         return refused(request, form)
@@ -85,6 +86,10 @@ def first_choices(request: HttpRequest) -> dict[str, Any]:
     kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
     links = [request.GET["url"]] if request.GET.get("url") else LINK.findall(request.GET.get("text", ""))
     return {**kept, "urls": "\n".join(links)}
+
+
+def jars_of(request: HttpRequest) -> Iterable[tuple[Any, str]]:
+    return CookieJar.objects.owned_by(principal_of(request).user).usable().values_list("pk", "name")
 
 
 def home_page(request: HttpRequest, form: DownloadForm, status: int = 200) -> HttpResponse:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import batches, home, jobs, library, pages, shared, sharing
+from downloads.web import batches, cookies, home, jobs, library, pages, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("links/<uuid:link_id>/revoke", sharing.revoke, name="link_revoke"),
     path("s/<str:token>", shared.shared_file, name="shared_file"),
     path("s/<str:token>/<str:filename>", shared.shared_file, name="named_shared_file"),
+    path("cookies", cookies.listed, name="cookies"),
+    path("cookies/new", cookies.store, name="cookies_store"),
+    path("cookies/<uuid:cookie_id>/delete", cookies.delete, name="cookies_delete"),
+    path("cookies/<uuid:cookie_id>/test", cookies.test, name="cookies_test"),
+    path("cookies/<uuid:cookie_id>/test/<uuid:probe_id>", cookies.tested, name="cookies_tested"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),

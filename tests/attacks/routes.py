@@ -57,6 +57,9 @@ LISTS_BY_KEY = {  # of the API: what is one's own
 }
 READS_BY_POST = {"api/v1/download/estimate"}  # of the API: has a body, and changes nothing
 ROWS_BY_SESSION = {
+    "cookies/<uuid:cookie_id>/delete",
+    "cookies/<uuid:cookie_id>/test",
+    "cookies/<uuid:cookie_id>/test/<uuid:probe_id>",
     "jobs/<uuid:job_id>",
     "jobs/<uuid:job_id>/log",
     "jobs/<uuid:job_id>/delete",
@@ -77,6 +80,8 @@ ROWS_BY_SESSION = {
     "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/",
 }
 LISTS_BY_SESSION = {
+    "cookies",
+    "cookies/new",
     "",
     "active",
     "library",

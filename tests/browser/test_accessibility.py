@@ -12,6 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts.models import ApiKey, User
+from downloads import cookies
 from downloads.models import Job, JobEvent, JobLog
 from tests.browser.conftest import OpenTab, Tab
 from tests.factories import JobFactory
@@ -101,6 +102,17 @@ def test_home_with_a_refused_form(tab: Tab) -> None:
     page.get_by_label("Links, one on each line").fill(f"ftp://old.example/\n{UNBROKEN}")
     page.get_by_role("button", name="Download").click()
     page.get_by_text("A URL begins with").wait_for()
+    inspect(page)
+
+
+def test_cookies(tab: Tab, user: User) -> None:
+    cookies.store(user, ".site.example\tTRUE\t/\tTRUE\t4102444800\tsession\tvalue\n", "x" * 90)
+    page = tab.open("/cookies")
+    page.get_by_text("Test or delete").click()
+    inspect(page)
+    page.get_by_label("A page that needs them").fill(UNBROKEN)
+    page.get_by_role("button", name="Test").click()
+    page.get_by_text("being looked at").wait_for()
     inspect(page)
 
 
