@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+from datetime import UTC, datetime
 
 from django.utils import timezone
 from django_q.brokers.orm import ORM
@@ -15,13 +16,16 @@ from django_q.models import OrmQ
 from accounts.models import prepared
 from downloads import bell
 
+# Before the clock of any node, also of one whose clock is hours off.
+DUE = datetime(2000, 1, 1, tzinfo=UTC)
+
 
 class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     _ear: socket.socket | None = None
 
     def enqueue(self, task: str) -> None:
         """Part of every submission, unlike what else a broker does."""
-        prepared.insert(OrmQ(key=self.list_key, payload=task, lock=timezone.now()))
+        prepared.insert(OrmQ(key=self.list_key, payload=task, lock=DUE))
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """The oldest waiting task, locked for this cluster; None after a quiet interval or a knock."""

@@ -66,12 +66,12 @@ def record_test(endpoint: Endpoint) -> Delivery:
 
 
 class Directory:
-    """Who may want to hear of jobs of these owners, by one query."""
+    """Who may want to hear of jobs of these owners. Of an owner without endpoints only that is asked."""
 
     def __init__(self, owners: Iterable[uuid.UUID]) -> None:
         self._of_account: defaultdict[uuid.UUID, list[Endpoint]] = defaultdict(list)
         self._of_requests: dict[uuid.UUID, Endpoint] = {}
-        for endpoint in Endpoint.objects.enabled().filter(owner__in=owners):
+        for endpoint in Endpoint.objects.enabled().filter(owner__in=[*filter(Endpoint.objects.has_enabled, owners)]):
             if endpoint.is_for_requests:
                 self._of_requests[endpoint.owner_id] = endpoint
             else:

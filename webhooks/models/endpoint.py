@@ -7,6 +7,7 @@ Each owner may also have one without an address: its secret signs what goes to t
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ MAX_URL_LENGTH = 2048
 MAX_DESCRIPTION_LENGTH = 100
 # Any constant will do, as long as nothing else uses it for two-part locks.
 ENDPOINT_LOCK = 0x6D64_6C34
+HAS_ENABLED = "SELECT 1 FROM webhooks_endpoint WHERE owner_id = %s AND is_enabled = %s LIMIT 1"
 
 
 class DisabledReason(models.TextChoices):
@@ -48,6 +50,13 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
 
     def enabled(self) -> EndpointQuerySet:
         return self.filter(is_enabled=True)
+
+    def has_enabled(self, owner_id: uuid.UUID) -> bool:
+        """`filter(owner=owner_id).enabled().exists()`, at every event: writing that takes Django longer."""
+        owner = self.model._meta.get_field("owner").get_db_prep_value(owner_id, connection)  # noqa: SLF001
+        with connection.cursor() as cursor:
+            cursor.execute(HAS_ENABLED, [owner, True])
+            return cursor.fetchone() is not None
 
     def with_address(self) -> EndpointQuerySet:
         return self.filter(is_for_requests=False)
