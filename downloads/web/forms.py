@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from downloads.api import requests
-from downloads.api.batch_requests import MAX_CONCURRENT
+from downloads.api.batch_requests import MAX_CONCURRENT, PlaylistRequestSerializer
 from downloads.api.problem import Problem
 from downloads.batches import Wish
 from downloads.models import BatchKind
@@ -41,7 +41,9 @@ RETENTION_LABELS = {
     8760: "1 year",
 }
 # Of this one download, not of the next.
-FORGOTTEN = frozenset({"urls", "utc_offset", "clip_start_sec", "clip_end_sec", "start_after", "tags"})
+FORGOTTEN = frozenset(
+    {"urls", "utc_offset", "whole_list", "items", "clip_start_sec", "clip_end_sec", "start_after", "tags"}
+)
 _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)")
 _SEPARATORS = re.compile(r"[,\s]+")
 
@@ -136,6 +138,17 @@ class DownloadForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="What viewers have marked in SponsorBlock.",
     )
+    whole_list = forms.BooleanField(
+        label="The whole playlist or channel",
+        required=False,
+        help_text="Behind one link. What you have downloaded before is left out.",
+    )
+    items = WordsField(
+        label="Which of its items",
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "all of them", "spellcheck": "false"}),
+        help_text="Numbers and ranges: 1-10, 15, 20-.",
+    )
     clip_start_sec = ClockField(label="From", required=False, widget=forms.TextInput(attrs={"placeholder": "0:00"}))
     clip_end_sec = ClockField(label="To", required=False, widget=forms.TextInput(attrs={"placeholder": "the end"}))
 
@@ -186,6 +199,7 @@ class DownloadForm(forms.Form):
             if name not in FORGOTTEN:
                 field.widget.attrs["data-default"] = _plain(field.initial)
         self.requests: list[dict[str, Any]] = []
+        self._list_wish: Wish | None = None
 
     def clean_urls(self) -> list[str]:
         lines = [line for text in self.cleaned_data["urls"].splitlines() if (line := text.strip())]
@@ -197,6 +211,9 @@ class DownloadForm(forms.Form):
         if moment := self.cleaned_data.get("start_after"):
             zone = timezone(timedelta(minutes=self.cleaned_data.get("utc_offset") or 0))
             self.cleaned_data["start_after"] = moment.replace(tzinfo=zone)
+        if self.cleaned_data.get("whole_list"):
+            self._ask_for_list(self.cleaned_data.get("urls", []))
+            return self.cleaned_data
         for url in self.cleaned_data.get("urls", []):
             serializer = requests.DownloadRequestSerializer(data={**self.options(), "url": url})
             if serializer.is_valid():
@@ -208,7 +225,7 @@ class DownloadForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """What was chosen, in the words of the API; what was left alone is left out."""
         chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
-        for name in ("urls", "utc_offset"):
+        for name in ("urls", "utc_offset", "whole_list", "items"):
             chosen.pop(name, None)
         if moment := chosen.get("start_after"):
             chosen["start_after"] = moment.isoformat()
@@ -216,8 +233,28 @@ class DownloadForm(forms.Form):
             chosen["retention_hours"] = float(retention)
         return chosen
 
+    def _ask_for_list(self, urls: list[str]) -> None:
+        if len(urls) > 1:
+            self.add_error("whole_list", "A list is read from one link at a time.")
+            return
+        for url in urls:
+            items = ",".join(self.cleaned_data.get("items") or ()) or None
+            data = {**self.options(), "url": url, "items": items, "concurrent_limit": MAX_CONCURRENT}
+            serializer = PlaylistRequestSerializer(data=data)
+            if serializer.is_valid():
+                self.requests.append(serializer.options())
+                self._list_wish = serializer.wish()
+            else:
+                self._say(url, serializer.errors)
+
+    @property
+    def is_batch(self) -> bool:
+        return self._list_wish is not None or len(self.requests) > 1
+
     def wish(self) -> Wish:
-        """Several lines are a batch, which takes as many at once as there is room for."""
+        """Several lines are a batch, which takes as many at once as there is room for; so is a list."""
+        if self._list_wish:
+            return self._list_wish
         urls = tuple(wanted["url"] for wanted in self.requests)
         return Wish(kind=BatchKind.BATCH, urls=urls, concurrent_limit=MAX_CONCURRENT)
 

@@ -53,19 +53,24 @@ def submitted(request: HttpRequest) -> HttpResponse:
     request.session[CHOICES] = form.remembered()
     if request.headers.get("HX-Request"):
         return render(request, "home/jobs.html", jobs_context(request))
-    said = "It is in the queue." if count == 1 else f"{count} downloads are in the queue, as one batch."
-    messages.success(request, said)
+    messages.success(request, words_about(form, count))
     return redirect("home")
 
 
+def words_about(form: DownloadForm, count: int) -> str:
+    if form.cleaned_data["whole_list"]:
+        return "The list is being read; its downloads are a batch."
+    return "It is in the queue." if count == 1 else f"{count} downloads are in the queue, as one batch."
+
+
 def submit_all(request: HttpRequest, form: DownloadForm) -> int:
-    """All of the lines or none; then the form says why. Several are a batch."""
+    """All of the lines or none; then the form says why. Several are a batch, and so is a list."""
     principal = principal_of(request)
     try:
-        if len(form.requests) == 1:
-            submit(principal, form.requests[0])
-        else:
+        if form.is_batch:
             batches.submit(principal, form.wish(), form.requests[0])
+        else:
+            submit(principal, form.requests[0])
     except Problem as problem:
         form.refuse(problem)
         return 0

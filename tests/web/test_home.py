@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.limits import Policy, decide
 from accounts.models import User
-from downloads.models import Job, JobEvent, Node
+from downloads.models import Batch, Job, JobEvent, Node
 from downloads.web import home
 from tests.factories import JobFactory, MediaFileFactory
 
@@ -54,6 +54,31 @@ def test_answers_htmx_with_the_jobs_alone(page: Client) -> None:
 def test_makes_a_job_of_each_line_and_one_of_lines_that_are_the_same(page: Client) -> None:
     page.post("/", FORM | {"urls": f"{URL}\n\n  https://other.example/a \n{URL}\n"})
     assert sorted(Job.objects.values_list("url", flat=True)) == ["https://other.example/a", URL]
+
+
+def test_a_whole_list_becomes_a_batch_that_reads_it(page: Client) -> None:
+    answer = page.post("/", FORM | {"urls": URL, "whole_list": "on", "items": "1-10, 15"}, follow=True)
+    batch = Batch.objects.get()
+    assert "The list is being read" in answer.text
+    assert (batch.kind, batch.url, batch.selection["items"]) == ("playlist", URL, "1-10,15")
+    assert batch.options["path_template"].startswith("playlists/")
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"urls": f"{URL}\nhttps://other.example/a"}, "one link at a time"),
+        ({"urls": URL, "items": "10-1"}, "ends before it begins"),
+        ({"urls": URL, "items": "some"}, "numbers and ranges"),
+        ({"urls": "ftp://old.example/list"}, "http"),
+    ],
+)
+def test_a_list_that_cannot_be_asked_for_is_refused(page: Client, fields: dict[str, str], said: str) -> None:
+    answer = page.post("/", FORM | {"whole_list": "on"} | fields)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert not Batch.objects.exists()
 
 
 def test_refuses_all_lines_when_one_is_wrong_and_says_which(page: Client) -> None:
