@@ -17,7 +17,7 @@ import pytest
 from tests.attacks.hostile import HostileSite
 from tests.attacks.products import own_product
 from tests.origin import Origin
-from tests.product import API_KEY, ROOT, Product
+from tests.product import API_KEY, ROOT, Product, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -28,7 +28,8 @@ LINK = "zq7linkofasignin"
 PASSWORD = "zq7passwordofnobody"
 COOKIE = "zq7cookievalue"
 REFERENCE = "zq7reference"
-MARKS = (TOKEN, TITLE, BEARER, PASSWORD, COOKIE, REFERENCE, LINK, API_KEY)
+STORED_COOKIE = "zq7storedcookie"
+MARKS = (TOKEN, TITLE, BEARER, PASSWORD, COOKIE, REFERENCE, LINK, STORED_COOKIE, API_KEY)
 
 # (table, column): what is kept because it is the user's own, and shown to nobody else.
 EXEMPT = {
@@ -42,10 +43,10 @@ EXEMPT = {
     ("downloads_joblog", "message"),  # titles only: tested below
     ("downloads_jobevent", "data"),
 }
-NEVER = {("downloads_joblog", "message"): (TOKEN, BEARER, PASSWORD, COOKIE, API_KEY)}
+NEVER = {("downloads_joblog", "message"): (TOKEN, BEARER, PASSWORD, COOKIE, STORED_COOKIE, API_KEY)}
 
-# The product, its answers to strangers, a key of its API, and the token of a link.
-After = tuple[Product, list[httpx.Response], str, str]
+# The product, its answers to strangers, a key of its API, the token of a link, and the secret of a webhook.
+After = tuple[Product, list[httpx.Response], str, str, str]
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,12 @@ def after(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Any:
         ) as product,
     ):
         meet_secrets(product, origin, site)
+        borrow_cookies(product, origin)
+        whsec = make_a_webhook(product, origin)
         token = share_a_file(product)
         key = issue_a_key(product)
         errors = provoke(product, key)
-        yield product, errors, key, token
+        yield product, errors, key, token, whsec
 
 
 def meet_secrets(product: Product, origin: Origin, site: HostileSite) -> None:
@@ -83,6 +86,28 @@ def meet_secrets(product: Product, origin: Origin, site: HostileSite) -> None:
     done = product.wait_for(jobs[0])
     product.fetch(f"{done['file_url']}?inline=1&token={TOKEN}")
     product.api.get("/download", params={"q": TITLE})
+
+
+def borrow_cookies(product: Product, origin: Origin) -> None:
+    """A job that would be refused without them, with one more that nobody asks for: its value is the mark."""
+    lines = (f"127.0.0.1\tFALSE\t/\tFALSE\t4102444800\t{name}\n" for name in ("session\tzq", f"extra\t{STORED_COOKIE}"))
+    stored = product.api.post("/auth/cookies", json={"name": "of a test", "cookies": "".join(lines)})
+    assert stored.status_code == 201, stored.text
+    url = origin.url("/needs-cookie/session/zq/clip.mp4")
+    borrowed = product.submit(url, cookies_id=stored.json()["cookie_id"])["request_id"]
+    bare = product.submit(url)["request_id"]
+    assert product.wait_for(borrowed)["status"] == "completed"
+    assert product.wait_for(bare, "failed")["error_code"] == "login_required"
+
+
+def make_a_webhook(product: Product, origin: Origin) -> str:
+    """Told of a download, and refused by what it is at: a failed delivery keeps more than one that arrives."""
+    made = product.api.post("/webhooks", json={"url": origin.url("/status/500/hook"), "events": ["download.completed"]})
+    assert made.status_code == 201, made.text
+    product.wait_for(product.submit(origin.url("/clip.mp4"))["request_id"])
+    deliveries = f"/webhooks/{made.json()['webhook_id']}/deliveries"
+    wait_until(lambda: any(row["attempts"] for row in product.api.get(deliveries).json()["results"]), 30)
+    return str(made.json()["secret"])
 
 
 def issue_a_key(product: Product) -> str:
@@ -126,31 +151,31 @@ def provoke(product: Product, key: str) -> list[httpx.Response]:
 
 
 def test_the_log_has_none_of_them(after: After) -> None:
-    product, _, key, token = after
+    product, _, *issued = after
     log = product.log()
     assert "guard" in log or "request" in log
-    lines = [(mark, line[:400]) for line in log.splitlines() for mark in (*MARKS, key, token) if mark in line]
+    lines = [(mark, line[:400]) for line in log.splitlines() for mark in (*MARKS, *issued) if mark in line]
     assert lines == []
     assert not re.findall(r"GET /\S*\?\S+", log), "a query string"
 
 
 def test_answers_to_strangers_repeat_none_of_them(after: After) -> None:
-    _, errors, key, token = after
+    _, errors, *issued = after
     for answer in errors:
         assert answer.status_code < 500, answer.url
         told = answer.text + "".join(value for name, value in answer.headers.items() if name.lower() != "location")
-        assert not [mark for mark in (BEARER, PASSWORD, COOKIE, API_KEY, key, token) if mark in told], answer.url
+        assert not [mark for mark in (BEARER, PASSWORD, COOKIE, API_KEY, *issued) if mark in told], answer.url
         assert "Traceback" not in told
 
 
 def test_the_database_has_none_of_them_but_where_they_belong(
     after: After,
 ) -> None:
-    product, _, key, token = after
+    product, _, *issued = after
     found = {
         (table, column, mark, value[:300])
         for table, column, value in cells(product)
-        for mark in (*MARKS, key, token)
+        for mark in (*MARKS, *issued)
         if mark in value and ((table, column) not in EXEMPT or mark in NEVER.get((table, column), ()))
     }
     assert found == set()
@@ -186,13 +211,13 @@ def dumped(product: Product) -> list[tuple[str, str, str]]:
 
 def test_the_disk_has_none_of_them_outside_the_database(after: After) -> None:
     """Exempt: title and address are in the medium's own tags, as yt-dlp writes them (embed_metadata)."""
-    product, _, key, token = after
+    product, _, *issued = after
     for path in product.data_dir.rglob("*"):
         if not path.is_file() or path.name.startswith("mediadl.sqlite3"):
             continue
         content = path.read_bytes()
         allowed = {TITLE, TOKEN} if path.relative_to(product.data_dir).parts[0] in {"files", "work"} else set()
-        found = [mark for mark in (*MARKS, key, token) if mark.encode() in content and mark not in allowed]
+        found = [mark for mark in (*MARKS, *issued) if mark.encode() in content and mark not in allowed]
         assert found == [], path.relative_to(product.data_dir)
 
 
@@ -201,14 +226,14 @@ def test_processes_show_none_of_them(after: After) -> None:
 
     Exempt: ffmpeg is given title and address while it writes them as tags.
     """
-    product, _, key, token = after
+    product, _, *issued = after
     for command in product.pids().values():
         allowed = {TITLE, TOKEN} if "ffmpeg" in command.split(" ")[0] else set()
-        assert not [mark for mark in (*MARKS, key, token) if mark in command and mark not in allowed], command
+        assert not [mark for mark in (*MARKS, *issued) if mark in command and mark not in allowed], command
 
 
 def test_the_children_are_given_no_secrets(after: After) -> None:
-    product, _, _, _ = after
+    product, *_ = after
     for pid, command in product.pids().items():
         if "forkserver" in command:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
@@ -217,7 +242,7 @@ def test_the_children_are_given_no_secrets(after: After) -> None:
 
 def test_a_revoked_key_stops_at_once(after: After) -> None:
     """Last in the module: by every web process, within a second."""
-    product, _, key, _ = after
+    product, _, key, *_ = after
     mine = next(entry for entry in product.api.get("/keys").json()["results"] if entry["name"] == "of a test")
     assert product.api.delete(f"/keys/{mine['key_id']}").status_code in {200, 204}
     bodies = set()
@@ -229,7 +254,7 @@ def test_a_revoked_key_stops_at_once(after: After) -> None:
 
 
 def test_doctor_shows_no_secret(after: After) -> None:
-    product, _, _, _ = after
+    product, *_ = after
     command = [sys.executable, str(ROOT / "manage.py"), "doctor"]
     told = subprocess.run(command, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
     assert API_KEY not in told.stdout + told.stderr
