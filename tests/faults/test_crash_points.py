@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.faults.oracles import Oracle
+from tests.origin import Origin
 from tests.product import wait_until
 
 pytestmark = pytest.mark.faults
@@ -83,6 +84,23 @@ def test_who_asks_again_with_the_same_key_after_a_crash_has_one_job(shared_oracl
     assert ("Idempotency-Replayed" in answer.headers) == (point == "idempotency.after_commit")
     assert len(shared_oracle.record.jobs()) - before == 1
     assert shared_oracle.verdict() == []
+
+
+@pytest.mark.parametrize("point", ["expand.before_commit", "expand.after_chunk"])
+def test_a_list_whose_reader_dies_gives_each_entry_once(shared_oracle: Oracle, origin: Origin, point: str) -> None:
+    armed = arm(shared_oracle, point)
+    wanted = {"url": origin.url(f"/page/playlist?n=5&point={point}"), "skip_downloaded": False}
+    batch = shared_oracle.product.api.post("/playlist/download", json=wanted).json()["batch_id"]
+    fired(armed)
+
+    def ended() -> bool:
+        return bool(shared_oracle.product.api.get(f"/batch/{batch}").json()["completed_at"])
+
+    wait_until(ended, 90, what="the end of the batch")
+    found = shared_oracle.product.api.get(f"/batch/{batch}").json()
+    files = [shared_oracle.product.job(job["request_id"])["files"] for job in found["jobs"]]
+    assert (found["total_urls"], found["completed"]) == (5, 5)
+    assert len({file["sha256"] for (file,) in files}) == 5
 
 
 @pytest.mark.parametrize("point", ["delete.before_commit", "delete.before_bytes"])
