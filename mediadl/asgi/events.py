@@ -62,7 +62,8 @@ class Events:
             await self._application(scope, receive, send)
             return
         body = Body(receive)
-        head = await hand_over(self._application, scope, body, send, _is_granted)
+        is_granted = _is_wait if scope["method"] == "POST" else _is_granted
+        head = await hand_over(self._application, scope, body, send, is_granted)
         if head is not None:
             await self._answer(head, scope, receive, send, body)
 
@@ -110,6 +111,10 @@ class Events:
 
 def _is_granted(head: Head) -> bool:
     return head.status == HTTPStatus.OK and head.get(CHANNEL) is not None
+
+
+def _is_wait(head: Head) -> bool:
+    return _is_granted(head) and head.get(WAIT) is not None
 
 
 def _channel(head: Head) -> str:
