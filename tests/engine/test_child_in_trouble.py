@@ -175,7 +175,7 @@ def test_a_killed_download_goes_on_where_it_was(run: Run, origin: Origin) -> Non
 
 
 def test_a_killed_stream_goes_on_and_has_no_segment_twice(run: Run, origin: Origin, media_dir: Path) -> None:
-    killed = run("/hls/many/index.m3u8?latency_ms=40", stop_at=after(40))
+    killed = run("/hls/many/index.m3u8?latency_ms=150", stop_at=after(40))
     assert killed.status == -9
     origin.clear()
     outcome = run("/hls/many/index.m3u8")
