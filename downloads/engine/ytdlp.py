@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import yt_dlp.downloader.common
 import yt_dlp.downloader.fragment
+import yt_dlp.downloader.http
 import yt_dlp.globals
 import yt_dlp.networking.common
 from yt_dlp import YoutubeDL
@@ -23,6 +24,7 @@ from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
+from yt_dlp.utils.networking import HTTPHeaderDict
 
 from downloads.engine import classification, clip, facts, inspection, postprocessing, resume, subtitles
 from downloads.engine.artifacts import Digest
@@ -209,6 +211,15 @@ def _retry_unless_refused(downloader: Any, err: Exception, *arguments: Any, **op
     _report_retry(downloader, err, *arguments, **options)
 
 
+class RequestOfItsOwn(Request):  # type: ignore[misc]  # yt_dlp has no types
+    """yt-dlp's requests share the headers they are given: the one without a range, by which its downloader finds out
+    that a partial file is already whole, would have the range of the one before it, and fail as that one did.
+    """
+
+    def __init__(self, url: str, data: Any = None, headers: Any = None, *more: Any, **named: Any) -> None:
+        super().__init__(url, data, HTTPHeaderDict(headers), *more, **named)
+
+
 @functools.cache
 def _extractors() -> dict[str, type[InfoExtractor]]:
     """All that yt-dlp enables by default, in its order; sorting them out costs 40 ms a time."""
@@ -301,6 +312,7 @@ def prepare() -> None:
     fragments._read_ytdl_file = resume.recall_fragments  # noqa: SLF001
     if not hasattr(FFmpegFD._call_downloader, "__wrapped__"):  # noqa: SLF001
         FFmpegFD._call_downloader = _withhold_cookies(FFmpegFD._call_downloader)  # noqa: SLF001
+    yt_dlp.downloader.http.Request = RequestOfItsOwn
     # Reading all root certificates costs 22 ms for each handler of each job; the context is never changed.
     networking = yt_dlp.networking.common
     if not hasattr(networking.make_ssl_context, "cache_info"):

@@ -184,6 +184,15 @@ def test_a_killed_stream_goes_on_and_has_no_segment_twice(run: Run, origin: Orig
     assert frames(outcome.main_path) == frames(media_dir / "many.mp4")
 
 
+def test_a_partial_file_that_is_whole_is_taken_as_it_is(run: Run, origin: Origin) -> None:
+    """What is left when an attempt dies between the last byte and the renaming."""
+    killed = run("/slow/2000000/big/4000000.mp4", stop_at=after(30), embed_metadata=False)
+    (killed.work / "media.mp4.part").write_bytes(origin.body("/big/4000000.mp4"))
+    outcome = run("/big/4000000.mp4", embed_metadata=False)
+    assert outcome.status == 0, outcome.log
+    assert outcome.main["sha256"] == origin.sha256("/big/4000000.mp4")
+
+
 def test_a_file_that_was_being_changed_is_fetched_again(run: Run, origin: Origin) -> None:
     first = run("/page/og-video", embed_thumbnail=True)
     assert (first.work / ".rewriting").exists()
