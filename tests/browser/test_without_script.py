@@ -17,7 +17,7 @@ def test_submits_and_cancels(plain_tab: Tab) -> None:
     page.get_by_label("Links, one on each line").fill(f"{URL}\n{URL}2")
     page.get_by_label("720p").check(force=True)
     page.get_by_role("button", name="Download").click()
-    expect(page.get_by_text("2 downloads are in the queue.")).to_be_visible()
+    expect(page.get_by_text("2 downloads are in the queue, as one batch.")).to_be_visible()
     assert set(Job.objects.values_list("options__quality", flat=True)) == {"720p"}
     page.get_by_role("button", name="Cancel").first.click()
     expect(page.get_by_text("Cancelled.", exact=True)).to_be_visible()
