@@ -25,7 +25,7 @@ test: .venv/.dev ## the whole suite, on SQLite and then on a throw-away PostgreS
 # Browser tests run apart: Playwright leaves an event loop in the process that drives it.
 test-sqlite: .venv/.dev
 	$(PYTEST) $(PARALLEL) -m "not browser" $(PYTEST_ARGS)
-	$(PYTEST) -m browser $(PYTEST_ARGS)
+	$(PYTEST) -n 2 -m browser $(PYTEST_ARGS)
 
 # Tests of parts that know of no database have run already.
 test-postgres: .venv/.dev
