@@ -91,6 +91,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def dead(self) -> DeliveryQuerySet:
         return self.filter(status=DeliveryStatus.DEAD)
 
+    def unfinished(self) -> DeliveryQuerySet:
+        return self.filter(status__in=(DeliveryStatus.PENDING, DeliveryStatus.SENDING))
+
     def stalled(self) -> DeliveryQuerySet:
         return self.sending().filter(lease_expires_at__lt=Now())
 
