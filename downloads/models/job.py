@@ -14,8 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Coalesce, Greatest, Now
 from uuid_utils.compat import uuid7
 
 from downloads import bell
@@ -220,7 +220,9 @@ class Job(models.Model):
         bell.knock_when_committed(bell.attempt(self.pk))
 
     def resume(self) -> None:
-        self._enqueue("queued", (Status.PAUSED,), {})
+        """At once, or at the time that it was submitted for and has not seen yet."""
+        start = Greatest(F("eligible_at"), Now())
+        self._enqueue("queued", (Status.PAUSED,), {"eligible_at": Case(When(attempt=0, then=start), default=Now())})
 
     def retry(self) -> None:
         """A fresh start after a failure or a cancel: counters and progress begin again, the attempt number goes on."""

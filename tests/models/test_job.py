@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.models import FINISHED, LEGAL_MOVES, Job, JobEvent, LeaseLostError, Stage, Status, TransitionError
 from downloads.models.job import MAX_CRASHES, MAX_FAILURES, MAX_LOSSES, MAX_SNOOZES, RETRY_CAP, retry_delay
-from tests.factories import JobFactory, UserFactory
+from tests.factories import JobFactory, UserFactory, row
 
 pytestmark = pytest.mark.django_db
 
@@ -363,3 +363,17 @@ def test_of_many_workers_that_start_one_job_exactly_one_does() -> None:
     row = Job.objects.get(pk=job.pk)
     assert [row.worker] == winners
     assert (row.attempt, row.events.count()) == (1, 1)
+
+
+def test_resuming_keeps_the_time_that_a_job_was_submitted_for() -> None:
+    start = timezone.now() + timedelta(days=3)
+    job = JobFactory(eligible_at=start)
+    job.pause()
+    job.resume()
+    assert abs(row(Job, job.pk).eligible_at - start) < timedelta(seconds=1)
+
+
+def test_resuming_what_has_run_before_is_for_now() -> None:
+    job = JobFactory(status="paused", attempt=1, eligible_at=timezone.now() + timedelta(days=3))
+    job.resume()
+    assert row(Job, job.pk).eligible_at <= timezone.now() + timedelta(seconds=5)

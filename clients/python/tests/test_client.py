@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,9 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_an_error() -> None:
 
 def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_key(origin: str) -> None:
     with Proxy(URL, answers(503), done_but_lost) as proxy, through(proxy) as client:
-        job = client.submit(f"{origin}/clip.mp4", start_after="2099-01-01T00:00:00Z", client_reference="repeated")
-        found = list(client.downloads(q="repeated"))
+        reference = uuid.uuid4().hex
+        job = client.submit(f"{origin}/clip.mp4?{reference}", start_after="2099-01-01T00:00:00Z")
+        found = list(client.downloads(q=reference))
     keys = [headers["idempotency-key"] for headers in proxy.headers_of("POST")]
     assert len(keys) == 3
     assert len(set(keys)) == 1
@@ -228,7 +230,7 @@ def test_downloads_a_batch_and_a_playlist(client: Client, origin: str) -> None:
     assert (ended.total_urls, ended.completed, ended.failed) == (2, 1, 1)
     assert {job.status for job in ended.jobs} == {"completed", "failed"}
     assert made.batch_id in {batch.batch_id for batch in client.batches()}
-    entries = client.submit_playlist(f"{origin}/rss.xml?n=2", items="1-2")
+    entries = client.submit_playlist(f"{origin}/rss.xml?n=2", items="1-2", skip_downloaded=False)
     assert client.wait_batch(entries.batch_id, timeout=90).completed == 2
 
 
