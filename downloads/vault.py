@@ -1,33 +1,37 @@
-"""Encrypts what is kept for a user and never shown again, by keys that are used for nothing else."""
+"""Encrypts what is kept for a user and never shown again, by keys that are used for nothing else.
+
+`keys` are Fernet's: the first encrypts, all of them decrypt.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 
 
 class UndecryptableError(Exception):
     """None of the keys fits: it was lost, or never was on this machine."""
 
 
-def encrypt(text: str) -> str:
-    return _keys().encrypt(text.encode()).decode()
+def encrypt(text: str, keys: Iterable[str | bytes]) -> str:
+    return _keyring(keys).encrypt(text.encode()).decode()
 
 
-def decrypt(ciphertext: str) -> str:
+def decrypt(ciphertext: str, keys: Iterable[str | bytes]) -> str:
     try:
-        return _keys().decrypt(ciphertext.encode()).decode()
+        return _keyring(keys).decrypt(ciphertext.encode()).decode()
     except InvalidToken:
         raise UndecryptableError from None
 
 
-def rotate(ciphertext: str) -> str:
+def rotate(ciphertext: str, keys: Iterable[str | bytes]) -> str:
     """The same by the first key. Raises UndecryptableError."""
     try:
-        return _keys().rotate(ciphertext.encode()).decode()
+        return _keyring(keys).rotate(ciphertext.encode()).decode()
     except InvalidToken:
         raise UndecryptableError from None
 
 
-def _keys() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.COOKIE_KEYS])
+def _keyring(keys: Iterable[str | bytes]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])

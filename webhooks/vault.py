@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from django.conf import settings
 
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+from downloads import vault
 
 
 class SealedError(Exception):
@@ -19,22 +18,18 @@ class SealedError(Exception):
 
 
 def seal(secret: str) -> str:
-    return _keyring().encrypt(secret.encode()).decode()
+    return vault.encrypt(secret, _keys())
 
 
 def unseal(sealed: str) -> str:
     """Raises SealedError."""
-    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - megabytes that only those with webhooks need
-
     try:
-        return _keyring().decrypt(sealed.encode()).decode()
-    except InvalidToken as error:
+        return vault.decrypt(sealed, _keys())
+    except vault.UndecryptableError as error:
         raise SealedError("A webhook's secret was sealed with a key that is not among WEBHOOK_KEYS.") from error
 
 
-def _keyring() -> MultiFernet:
-    """The first key seals, all of them open. Any long text is a key: Fernet wants 32 bytes of it."""
-    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - as above
-
-    digests = (hashlib.sha256(key.encode()).digest() for key in settings.WEBHOOK_KEYS)
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+def _keys() -> Iterator[bytes]:
+    """Any long text is a key: Fernet wants 32 bytes of it."""
+    for key in settings.WEBHOOK_KEYS:
+        yield base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())

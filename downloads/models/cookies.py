@@ -35,7 +35,7 @@ class CookieJarQuerySet(models.QuerySet["CookieJar"]):
         return self.create(
             owner=owner,
             name=name or _name(domains),
-            ciphertext=vault.encrypt(netscape.write(cookies)),
+            ciphertext=vault.encrypt(netscape.write(cookies), settings.COOKIE_KEYS),
             domains=domains,
             cookie_count=len(cookies),
             expires_at=expires_at or _expiry(cookies),
@@ -75,7 +75,7 @@ class CookieJar(models.Model):
 
     def text(self) -> str:
         """The cookies, as yt-dlp reads them. Raises UndecryptableError."""
-        return vault.decrypt(self.ciphertext)
+        return vault.decrypt(self.ciphertext, settings.COOKIE_KEYS)
 
     def is_expired(self, at: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= at
@@ -93,7 +93,7 @@ class CookieJar(models.Model):
     def rotate(self) -> bool:
         """Encrypts by the first of the keys. False when they have been deleted. Raises UndecryptableError."""
         rows = CookieJar.objects.filter(pk=self.pk, ciphertext=self.ciphertext)
-        return bool(rows.update(ciphertext=vault.rotate(self.ciphertext)))
+        return bool(rows.update(ciphertext=vault.rotate(self.ciphertext, settings.COOKIE_KEYS)))
 
 
 def _name(domains: Sequence[str]) -> str:
