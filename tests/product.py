@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -106,6 +107,11 @@ class Product:
         wait_until(self._answers, START_SECONDS, what="the first answer")
         return self
 
+    def wait_for_engine(self) -> Self:
+        """It gives way to everything else: on a busy machine it is a minute later than the first answer."""
+        wait_until(lambda: "forkserver INFO ready" in self.log(), 120, what="an engine that is ready")
+        return self
+
     def _answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:
             raise RuntimeError(f"the product ended at its start:\n{self.log()}")
@@ -134,6 +140,41 @@ class Product:
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
+
+    def freeze(self, word: str) -> list[int]:
+        """SIGSTOP to the process whose title has `word` and to all below it, when none of them holds SQLite's lock."""
+        pids = self.tree(word)
+
+        def hold() -> bool:
+            self.signal(pids, signal.SIGSTOP)
+            if self._is_locked():
+                self.signal(pids, signal.SIGCONT)
+                return False
+            return True
+
+        wait_until(hold, 30, every=0.2, what="a moment between two transactions")
+        return pids
+
+    def thaw(self, pids: Iterable[int]) -> None:
+        self.signal(pids, signal.SIGCONT)
+
+    def signal(self, pids: Iterable[int], number: int) -> None:
+        """Those that have ended since are left out."""
+        alive = self.pids()
+        for pid in pids:
+            if pid in alive:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _is_locked(self) -> bool:
+        if self.environment.get("DATABASE_URL", "").startswith("postgres"):
+            return False
+        with closing(sqlite3.connect(self.data_dir / "mediadl.sqlite3", timeout=1)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+        return False
 
     # --- Looking at it ------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from downloads.processes import MAX_QUICK_CRASHES
 from tests.faults.oracles import Oracle
 from tests.origin import Origin
 from tests.postgres import ThrowawayPostgres, throwaway_postgres
-from tests.product import Product, wait_until
+from tests.product import Product
 
 IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 # What one kind of database can suffer, the other cannot.
@@ -62,9 +63,7 @@ class Bench:
         product = Product(directory, **chosen)
         self._stack.push(product.__exit__)
         if is_started:
-            product.start()
-            # It gives way to everything else: on a busy machine it is a minute later than the first answer.
-            wait_until(lambda: "forkserver INFO ready" in product.log(), 120, what="an engine that is ready")
+            product.start().wait_for_engine()
         return Oracle(product, self._origin)
 
     def _database(self) -> dict[str, str]:
@@ -77,14 +76,27 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared_oracle(
+def _shared(
     tmp_path_factory: pytest.TempPathFactory, server: ThrowawayPostgres | None, origin: Origin
 ) -> Iterator[Oracle]:
-    """One product for the tests of a module that leave it running; nothing may be left behind when they have ended."""
     with ExitStack() as stack:
         oracle = Bench(stack, tmp_path_factory.mktemp("faults"), server, origin)()
         yield oracle
         assert oracle.final_verdict() == []
+
+
+@pytest.fixture
+def shared_oracle(_shared: Oracle) -> Oracle:
+    """One product for the tests of a module that leave it running; nothing may be left behind when they have ended.
+
+    It is started anew before so many tests in a row have killed a service that its supervisor would give up.
+    """
+    product = _shared.product
+    if product.log().count("; starting it again in") - _shared.deaths_before > MAX_QUICK_CRASHES - 3:
+        product.kill_tree()
+        product.start()
+        _shared.deaths_before = product.log().count("; starting it again in")
+    return _shared
 
 
 @pytest.fixture

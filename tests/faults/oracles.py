@@ -150,6 +150,8 @@ class Oracle:
         self.ledger: dict[str, str] = {}
         # More than one where several nodes share a database and each has a disk of its own.
         self.data_dirs = [product.data_dir]
+        # Of its services, before it was last started.
+        self.deaths_before = 0
 
     def submit(self, path: str, **options: Any) -> str:
         """Bytes arrive as the origin sends them: nothing is embedded."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -42,12 +39,11 @@ def test_four_sweepers_at_once_recover_each_job_once(make_oracle: Bench) -> None
     for number in range(4):
         oracle.submit(f"/slow/30000/item/{number}.mp4")
     wait_until(lambda: oracle.record.counts()["running"] == 4, 20)
-    frozen = oracle.product.tree("mediadl: download")
-    send(frozen, signal.SIGSTOP)
+    frozen = oracle.product.freeze("mediadl: download")
     oracle.record.execute("UPDATE downloads_job SET lease_expires_at = '2020-01-01 00:00:00' WHERE status = 'running'")
     sweepers = [sweeper(oracle) for _ in range(4)]
     assert {process.wait(timeout=60) for process in sweepers} == {0}
-    send(frozen, signal.SIGCONT)
+    oracle.product.thaw(frozen)
 
     assert oracle.final_verdict(seconds=60) == []
     lost = [[kind for kind, _, _ in history].count("lost") for history in oracle.record.histories().values()]
@@ -70,8 +66,3 @@ def test_fifty_posts_with_one_idempotency_key_are_one_job(make_oracle: Bench) ->
 def sweeper(oracle: Oracle) -> subprocess.Popen[bytes]:
     environment = oracle.product.environment | {"DJANGO_SETTINGS_MODULE": "mediadl.settings"}
     return subprocess.Popen([sys.executable, "-c", SWEEP], cwd=ROOT, env=environment)
-
-
-def send(pids: Iterable[int], number: int) -> None:
-    for pid in pids:
-        os.kill(pid, number)

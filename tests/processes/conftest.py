@@ -12,7 +12,7 @@ from tests.product import Product
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One for the tests that leave it running."""
     with Product(tmp_path_factory.mktemp("product")) as running:
-        yield running
+        yield running.wait_for_engine()
 
 
 @pytest.fixture
@@ -24,6 +24,6 @@ def fresh_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         def make(*, is_started: bool = True, **environment: str) -> Product:
             product = Product(directory, **environment)
             stack.push(product.__exit__)
-            return product.start() if is_started else product
+            return product.start().wait_for_engine() if is_started else product
 
         yield make

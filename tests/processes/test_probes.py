@@ -89,7 +89,7 @@ def test_tells_metadata_as_a_table(product: Product, origin: Origin) -> None:
 
 
 def test_a_second_page_of_a_list_costs_no_look(product: Product, origin: Origin) -> None:
-    url = origin.url("/rss.xml?n=5&of=pages")
+    url = origin.url("/rss.xml?n=5&read=once")
     pages = [look(product, "/playlist/preview", url, page=page, page_size=2) for page in (1, 2, 3, 4)]
     assert [[video["title"] for video in page["videos"]] for page in pages] == [
         ["Episode 1", "Episode 2"],
@@ -106,7 +106,7 @@ def test_a_second_page_of_a_list_costs_no_look(product: Product, origin: Origin)
         ("A podcast", 5, 3)
     }
     assert pages[0]["videos"][0]["url"] == origin.url("/item/1.mp4")
-    assert len([request for request in origin.requests_of("/rss.xml") if "of=pages" in request.query]) == 1
+    assert len([request for request in origin.requests_of("/rss.xml") if "read=once" in request.query]) == 1
 
 
 def test_previews_the_videos_of_one_page(product: Product, origin: Origin) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.origin import Origin
 from tests.product import Product, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 MakeProduct = Callable[..., Product]
 
 
@@ -98,15 +98,11 @@ def test_a_frozen_worker_loses_its_job_and_cannot_publish(fresh_product: MakePro
     product = fresh_product(WORKERS="2")
     job = product.submit(origin.url("/slow/8000/clip.mp4"))
     wait_until(lambda: product.job(job["request_id"])["downloaded_bytes"] > 0, 30)
-    frozen = product.tree("mediadl: download")
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    frozen = product.freeze("mediadl: download")
     try:
         wait_until(lambda: product.job(job["request_id"])["status"] == "queued", 45)
     finally:
-        for pid in frozen:
-            if pid in product.pids():
-                os.kill(pid, signal.SIGCONT)
+        product.thaw(frozen)
 
     done = product.wait_for(job["request_id"], seconds=90)
     assert (done["status"], len(done["files"])) == ("completed", 1)
