@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 MANIFEST = "backup.json"
 DATABASE = "mediadl.sqlite3"
@@ -167,12 +168,20 @@ def _unpack(archive: Path, target: Path) -> None:
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in _expected(tar):
-                member.mode = 0o600
-                tar.extract(member, target, set_attrs=True, filter="data")
+                _write(tar.extractfile(member), target / member.name)
         for directory in (path for path in target.rglob("*") if path.is_dir()):
             directory.chmod(0o700)
     except (OSError, tarfile.TarError) as failure:
         raise BackupError(f"{archive.name} cannot be read: {failure}") from failure
+
+
+def _write(source: IO[bytes] | None, path: Path) -> None:
+    """By hand, since `TarFile.extract` knows no filters before Python 3.11.4, and Debian 12 has 3.11.2."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        path.chmod(0o600)
+        if source is not None:
+            shutil.copyfileobj(source, file)
 
 
 def _expected(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -21,6 +21,7 @@ PACKAGES = {
     "promtool": "prometheus",
     "redis-server": "redis-server",
     "unshare": "util-linux",
+    "unzip": "unzip",
     "wget": "wget",
 }
 FIXTURES = {"chromium": ("chromium",), "enclave": ("ip", "unshare"), "redis_url": ("redis-server",)}

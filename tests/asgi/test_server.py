@@ -95,6 +95,7 @@ def test_no_path_leads_out(server: Server, path: str) -> None:
     assert answer.startswith(b"HTTP/1.1 404")
 
 
+@pytest.mark.needs("curl")
 def test_curl_resumes_to_the_same_bytes(server: Server, root: Path, tmp_path: Path) -> None:
     content = (root / "large").read_bytes()
     for cut in (0, 1, 262_144, 5_000_001, SIZE - 1):

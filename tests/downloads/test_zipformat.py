@@ -38,6 +38,7 @@ def test_is_read_as_it_was_made() -> None:
         assert {info.external_attr >> 16 for info in read.infolist()} == {0o100644}
 
 
+@pytest.mark.needs("unzip")
 def test_info_zip_finds_no_error(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(archive({"one.txt": b"first", "Ü ☃.mp4": b"second"}))
