@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 import tarfile
@@ -167,30 +168,32 @@ def restore(archive: Path, place: Place, *, version: str) -> Manifest:
 def _unpack(archive: Path, target: Path) -> None:
     try:
         with tarfile.open(archive, "r:") as tar:
-            for member in _expected(tar):
-                _write(tar.extractfile(member), target / member.name)
+            for member, source in _expected(tar):
+                _write(source, target / member.name)
+                os.utime(target / member.name, (member.mtime, member.mtime))
         for directory in (path for path in target.rglob("*") if path.is_dir()):
             directory.chmod(0o700)
     except (OSError, tarfile.TarError) as failure:
         raise BackupError(f"{archive.name} cannot be read: {failure}") from failure
 
 
-def _write(source: IO[bytes] | None, path: Path) -> None:
+def _write(source: IO[bytes], path: Path) -> None:
     """By hand, since `TarFile.extract` knows no filters before Python 3.11.4, and Debian 12 has 3.11.2."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         path.chmod(0o600)
-        if source is not None:
-            shutil.copyfileobj(source, file)
+        shutil.copyfileobj(source, file)
 
 
-def _expected(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _expected(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     for member in tar:
         parts = PurePosixPath(member.name).parts
         is_top = len(parts) == 1 and (member.name in (MANIFEST, DATABASE) or member.name.endswith("_key"))
-        if not member.isfile() or not (is_top or (parts[0] == FILES and ".." not in parts)):
+        # Of a link it would be what the link leads to.
+        source = tar.extractfile(member) if member.isfile() else None
+        if source is None or not (is_top or (parts[0] == FILES and ".." not in parts)):
             raise BackupError(f"{member.name!r} does not belong into a backup")
-        yield member
+        yield member, source
 
 
 def _checked(unpacked: Path, version: str) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 import tarfile
 import threading
@@ -66,6 +67,13 @@ def test_what_was_backed_up_is_there_again(place: Place, elsewhere: Place) -> No
         "mediadl.sqlite3",
         "secret_key",
     }
+
+
+def test_files_keep_their_times(place: Place, elsewhere: Place) -> None:
+    file = "job/1/file.mp4"
+    os.utime(place.files / file, (1_700_000_000, 1_700_000_000))
+    backup.restore(written(place), elsewhere, version="1.2.0")
+    assert (elsewhere.files / file).stat().st_mtime == 1_700_000_000
 
 
 def test_nobody_else_can_read_it(place: Place, elsewhere: Place) -> None:
