@@ -8,7 +8,9 @@ ON_POSTGRES := MEDIADL_TESTING=1 $(BIN)/python -m tests.postgres
 # Half of the time tests wait for processes.
 PARALLEL := -n 4 --dist worksteal
 # In CI, what failed runs once more, alone: tests that kill processes and read clocks suffer from three others beside them.
-tested = $(1)$(if $(CI), || { test $$? -eq 1 && $(1) --last-failed -n 0 --reruns 1 --reruns-delay 2; })
+# $(call tested,NAME,COMMAND): NAME keeps what failed in one part from what failed in another.
+tested = $(call run,$(1),$(2))$(if $(CI), || { test $$? -eq 1 && $(call run,$(1),$(2)) --last-failed -n 0 --reruns 1 --reruns-delay 2; })
+run = $(2) -o cache_dir=.pytest_cache/$(1) $(PYTEST_ARGS)
 FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
@@ -28,15 +30,15 @@ test: .venv/.dev ## the whole suite, on SQLite and then on a throw-away PostgreS
 
 # Browser tests run apart: Playwright leaves an event loop in the process that drives it.
 test-sqlite: .venv/.dev
-	$(call tested,$(PYTEST) $(PARALLEL) -m "not browser" -o cache_dir=.pytest_cache/sqlite $(PYTEST_ARGS))
+	$(call tested,sqlite,$(PYTEST) $(PARALLEL) -m "not browser")
 
 test-browser: .venv/.dev
-	$(call tested,$(PYTEST) -n 2 -m browser -o cache_dir=.pytest_cache/browser $(PYTEST_ARGS))
+	$(call tested,browser,$(PYTEST) -n 2 -m browser)
 
 # Tests of parts that know of no database have run already.
 test-postgres: .venv/.dev
-	$(call tested,$(ON_POSTGRES) $(BIN)/python -m pytest $(PARALLEL) -m "not browser" \
-	  --ignore=tests/engine --ignore=tests/origin -o cache_dir=.pytest_cache/postgres $(PYTEST_ARGS))
+	$(call tested,postgres,$(ON_POSTGRES) $(BIN)/python -m pytest $(PARALLEL) -m "not browser" \
+	  --ignore=tests/engine --ignore=tests/origin)
 
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)

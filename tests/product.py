@@ -74,6 +74,7 @@ class Product:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
         self.known: set[tuple[int, str]] = set()
         self.api = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}/api/v1", headers={"X-API-Key": API_KEY}, timeout=30, trust_env=False
@@ -96,6 +97,7 @@ class Product:
 
     def start(self, *arguments: str) -> Self:
         with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 [os.environ.get("PRODUCT_PYTHON") or sys.executable, str(ROOT / "manage.py"), "up", *arguments],
                 env=self.environment,
@@ -109,7 +111,7 @@ class Product:
 
     def wait_for_engine(self) -> Self:
         """It gives way to everything else: on a busy machine it is a minute later than the first answer."""
-        wait_until(lambda: "forkserver INFO ready" in self.log(), 120, what="an engine that is ready")
+        wait_until(lambda: "forkserver INFO ready" in self.log_since_start(), 120, what="an engine that is ready")
         return self
 
     def _answers(self) -> bool:
@@ -167,9 +169,9 @@ class Product:
                     os.kill(pid, number)
 
     def _is_locked(self) -> bool:
-        if self.environment.get("DATABASE_URL", "").startswith("postgres"):
+        if self.sqlite_file is None:
             return False
-        with closing(sqlite3.connect(self.data_dir / "mediadl.sqlite3", timeout=1)) as connection:
+        with closing(sqlite3.connect(self.sqlite_file, timeout=1)) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
@@ -177,6 +179,19 @@ class Product:
         return False
 
     # --- Looking at it ------------------------------------------------------------------------------------------
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """None on PostgreSQL."""
+        url = self.environment.get("DATABASE_URL", "")
+        if url.startswith("postgres"):
+            return None
+        return Path(url.removeprefix("sqlite:///") or self.data_dir / "mediadl.sqlite3")
+
+    @property
+    def deaths(self) -> int:
+        """How often a service has ended by itself, or was killed, since the last start."""
+        return self.log_since_start().count("; starting it again in")
 
     def pids(self) -> dict[int, str]:
         """Every live process of this product, with its title.
@@ -215,6 +230,9 @@ class Product:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_since_start(self) -> str:
+        return self.log_path.read_bytes()[self._log_start :].decode(errors="replace")
 
     def sign_in_link(self) -> str:
         found: re.Match[str] | None = wait_until(lambda: re.search(r"open (http\S+)", self.log()), 10)

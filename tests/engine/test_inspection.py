@@ -40,11 +40,9 @@ def test_segments_of_streams_are_media(media_dir: Path) -> None:
 
 def test_what_ffmpeg_writes_is_media(media_dir: Path, tmp_path: Path) -> None:
     made = [tmp_path / f"a{suffix}" for suffix in WRITTEN_BY_FFMPEG]
-    outputs = []
-    for path in made:
-        # WavPack takes no block as short as the first that an MP3 gives.
-        even = ("-af", "asetnsamples=1024:p=0")
-        outputs += [*even, "-t", "1", "-ar", "48000" if path.suffix == ".opus" else "44100", str(path)]
+    # WavPack takes no block as short as the first that an MP3 gives.
+    first = ("-af", "asetnsamples=1024:p=0", "-t", "1", "-ar")
+    outputs = [word for path in made for word in (*first, "48000" if path.suffix == ".opus" else "44100", str(path))]
     subprocess.run([find_ffmpeg() or "", "-v", "error", "-i", str(media_dir / "audio.mp3"), *outputs], check=True)
     assert {path.suffix: inspect(path) for path in made} == {path.suffix: "media" for path in made}
 

@@ -92,10 +92,9 @@ def shared_oracle(_shared: Oracle) -> Oracle:
     It is started anew before so many tests in a row have killed a service that its supervisor would give up.
     """
     product = _shared.product
-    if product.log().count("; starting it again in") - _shared.deaths_before > MAX_QUICK_CRASHES - 3:
+    if product.deaths > MAX_QUICK_CRASHES - 3:
         product.kill_tree()
-        product.start()
-        _shared.deaths_before = product.log().count("; starting it again in")
+        product.start().wait_for_engine()
     return _shared
 
 

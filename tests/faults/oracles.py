@@ -72,7 +72,7 @@ class FileRow:
 class Record:
     def __init__(self, product: Product) -> None:
         self._url = product.environment.get("DATABASE_URL", "")
-        self._file = Path(self._url.removeprefix("sqlite:///") or product.data_dir / "mediadl.sqlite3")
+        self._file = product.sqlite_file
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(self._connect()) as connection:
@@ -86,7 +86,7 @@ class Record:
         return int(changed)
 
     def _connect(self) -> Any:
-        if self._url.startswith("postgres"):
+        if self._file is None:
             return psycopg.connect(self._url, connect_timeout=5)
         return sqlite3.connect(self._file, timeout=20)
 
@@ -124,7 +124,7 @@ class Record:
 
     def integrity(self) -> list[str]:
         """What the database itself finds wrong with its pages and indexes."""
-        if self._url.startswith("postgres"):
+        if self._file is None:
             return self._amcheck()
         return [text for (text,) in self.rows("PRAGMA integrity_check") if text != "ok"]
 
@@ -150,8 +150,6 @@ class Oracle:
         self.ledger: dict[str, str] = {}
         # More than one where several nodes share a database and each has a disk of its own.
         self.data_dirs = [product.data_dir]
-        # Of its services, before it was last started.
-        self.deaths_before = 0
 
     def submit(self, path: str, **options: Any) -> str:
         """Bytes arrive as the origin sends them: nothing is embedded."""
