@@ -3,7 +3,7 @@ FROM python:3.13-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 COPY requirements.txt ./
-RUN python -m venv /app/.venv && /app/.venv/bin/pip install --quiet --require-hashes -r requirements.txt
+RUN python -m venv /app/.venv && /app/.venv/bin/pip install --quiet --no-deps --require-hashes -r requirements.txt
 
 FROM python:3.13-slim-trixie
 # hadolint ignore=DL3008

@@ -97,11 +97,13 @@ clean: ## remove the virtual environment and caches, never data
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mediadl needs Python 3.11 or later"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "No venv module: apt-get install python3-venv"; rm -rf .venv; exit 1; }
 
-# A failed installation leaves no stamp, so that the next `make` tries again.
+# A failed installation leaves no stamp, so that the next `make` tries again. The locks name everything, and pip resolves
+# nothing: older ones refuse a locked package when another asks for an extra of it that has a newer release.
 .venv/.runtime: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null
 	@touch $@
