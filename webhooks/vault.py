@@ -12,6 +12,8 @@ from django.conf import settings
 
 from downloads import vault
 
+NO_KEY = "A webhook's secret was sealed with a key that is not among WEBHOOK_KEYS."
+
 
 class SealedError(Exception):
     """None of WEBHOOK_KEYS opens it."""
@@ -26,7 +28,15 @@ def unseal(sealed: str) -> str:
     try:
         return vault.decrypt(sealed, _keys())
     except vault.UndecryptableError as error:
-        raise SealedError("A webhook's secret was sealed with a key that is not among WEBHOOK_KEYS.") from error
+        raise SealedError(NO_KEY) from error
+
+
+def reseal(sealed: str) -> str:
+    """The same by the first of the keys. Raises SealedError."""
+    try:
+        return vault.rotate(sealed, _keys())
+    except vault.UndecryptableError as error:
+        raise SealedError(NO_KEY) from error
 
 
 def _keys() -> Iterator[bytes]:

@@ -105,7 +105,7 @@ class CookiesViewSet(GenericViewSet[CookieJar]):
         user = principal_of(request).user
         probe = probing.ask(user, ProbeKind.MEDIA, url, cookies.usable(user, jar.pk), TEST_AGE)
         is_sent = jar.is_for(addresses.parse(url).host)
-        return answer_of(probe, lambda found: Response(represent_test(jar, url, found, is_sent=is_sent)))
+        return answer_of(request, probe, lambda found: Response(represent_test(jar, url, found, is_sent=is_sent)))
 
 
 def _read(request: Request) -> tuple[str, dict[str, Any]]:

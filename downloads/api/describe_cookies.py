@@ -85,9 +85,9 @@ TEST: Description = {
     "operation_id": "cookies_test",
     "tags": TAGS,
     "summary": "Try cookies",
-    "description": "Has a page looked at with them, anew, and answers with 202 while that goes on: follow `Location`, "
-    "or ask the same again. A failure has the code of a failed job: `login_required` says that the site did not accept "
-    "them.",
+    "description": "Has a page looked at with them, anew. What takes longer than `PROBE_WAIT_SECONDS` is answered with "
+    "202: follow `Location`, or ask the same again. A failure has the code of a failed job: `login_required` says that "
+    "the site did not accept them.",
     "parameters": [
         header("Location", "Of the probe.", status_codes=["202"]),
         header("Retry-After", "Seconds.", int, status_codes=["202"]),

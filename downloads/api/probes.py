@@ -135,14 +135,14 @@ class ProbeView(APIView):
 def _answer(request: Request, kind: ProbeKind, query: dict[str, Any], show: Show) -> Answer:
     user = principal_of(request).user
     probe = probing.ask(user, kind, query["url"], cookies.usable(user, query["cookies_id"]))
+    return answer_of(request, probe, show)
+
+
+def answer_of(request: Request, probe: Probe, show: Show) -> Answer:
+    """Waits for it, and answers with 202 what takes longer than that. Raises Problem when it has failed."""
     if waiting := _wait(request, probe, settings.PROBE_WAIT_SECONDS):
         return waiting
     _refresh(probe)
-    return answer_of(probe, show)
-
-
-def answer_of(probe: Probe, show: Show) -> Answer:
-    """202 while it is under way. Raises Problem when it has failed."""
     if not probe.has_ended:
         headers = {"Location": f"/api/v1/probe/{probe.pk}", "Retry-After": str(RETRY_AFTER_SECONDS)}
         return Response(findings.represent(probe), status=status.HTTP_202_ACCEPTED, headers=headers)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import IdempotentAnswer, Scope, User
 from downloads import cookies, expansion, netscape, uploads
+from downloads.events import probe_channel
 from downloads.models import Batch, CookieJar, Job, Probe
 from tests.api.conftest import URL, Api, code_of, key_of
 
@@ -255,6 +259,44 @@ def finish(probe: Probe, **result: Any) -> None:
     probe.complete(FOUND | result)
 
 
+@pytest.fixture
+def impatient(settings: Settings) -> None:
+    settings.PROBE_WAIT_SECONDS = 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_waits_for_what_is_found(api: Api, jar: CookieJar, settings: Settings) -> None:
+    settings.PROBE_WAIT_SECONDS = 20
+
+    def look() -> None:
+        try:
+            while not Probe.objects.queued().exists():
+                time.sleep(0.05)
+            finish(Probe.objects.get())
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=look)
+    worker.start()
+    answer = api.post(f"{AT}/{jar.pk}/test", {"url": URL})
+    worker.join()
+    assert (answer.status_code, document(answer)["title"]) == (200, "Members only")
+
+
+def test_a_test_holds_no_thread_where_a_layer_over_us_waits(api: Api, jar: CookieJar) -> None:
+    def asked(*, has_waited: bool) -> Any:
+        over_us: dict[str, Any] = {"mediadl.waited": has_waited}
+        at = f"/api/v1{AT}/{jar.pk}/test"
+        return api.client.post(at, {"url": URL}, content_type="application/json", **over_us)
+
+    granted = asked(has_waited=False)
+    assert (granted["X-Accel-Events"], granted["X-Accel-Wait"]) == (probe_channel(Probe.objects.get().pk), "20")
+    assert asked(has_waited=True).status_code == 202
+    finish(Probe.objects.get())
+    assert document(asked(has_waited=True))["formats_available"] == 2
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_test_is_a_look_with_them(api: Api, jar: CookieJar) -> None:
     first = api.post(f"{AT}/{jar.pk}/test", {"url": URL})
     probe = Probe.objects.get()
@@ -278,6 +320,7 @@ def test_a_test_is_a_look_with_them(api: Api, jar: CookieJar) -> None:
     assert Probe.objects.count() == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_test_says_when_none_of_them_is_for_the_site(api: Api, jar: CookieJar) -> None:
     query = {"url": "https://notexample.com/watch"}
     api.post(f"{AT}/{jar.pk}/test", query)
@@ -285,6 +328,7 @@ def test_a_test_says_when_none_of_them_is_for_the_site(api: Api, jar: CookieJar)
     assert document(api.post(f"{AT}/{jar.pk}/test", query))["is_sent"] is False
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_test_looks_anew_when_the_last_look_is_old(api: Api, jar: CookieJar, settings: Settings) -> None:
     api.post(f"{AT}/{jar.pk}/test", {"url": URL})
     finish(Probe.objects.get())

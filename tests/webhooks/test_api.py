@@ -66,6 +66,15 @@ def test_a_new_webhook_shows_its_secret_once(api: APIClient, user: User) -> None
         assert body["secret"] not in api.get(path).content.decode()
 
 
+def test_a_webhook_outlives_the_key_that_made_it(user: User) -> None:
+    body = post(client_of(user), WEBHOOKS, {"url": URL}).json()
+    ApiKey.objects.get().revoke()
+    ApiKey.objects.all().delete()
+    endpoint = Endpoint.objects.enabled().get()
+    assert client_of(user).get(at(endpoint)).json()["webhook_id"] == body["webhook_id"]
+    assert post(client_of(user), at(endpoint, "test")).json()["status"] == "pending"
+
+
 def test_a_repeated_request_makes_one_and_shows_no_secret_again(user: User) -> None:
     api = client_of(user)
     api.credentials(HTTP_IDEMPOTENCY_KEY="once")

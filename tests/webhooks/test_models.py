@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -60,6 +61,35 @@ def test_an_older_key_opens_what_it_has_sealed_and_a_foreign_one_does_not(user: 
     settings.WEBHOOK_KEYS = ["n" * 40]
     with pytest.raises(vault.SealedError):
         endpoint.secrets(timezone.now())
+
+
+def test_resealing_makes_the_old_key_needless(
+    user: User, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endpoint, first = Endpoint.objects.add(user, url="https://a.example/", events=[])
+    second = endpoint.rotate(timedelta(hours=1))
+    Endpoint.objects.of_requests(user.pk)
+    settings.WEBHOOK_KEYS = ["n" * 40, *settings.WEBHOOK_KEYS]
+    call_command("rotate_webhook_secrets")
+    assert "2 encrypted" in capsys.readouterr().out
+    settings.WEBHOOK_KEYS = ["n" * 40]
+    assert Endpoint.objects.get(pk=endpoint.pk).secrets(timezone.now()) == [second, first]
+
+
+def test_resealing_names_what_no_key_opens_and_leaves_it(endpoint: Endpoint, settings: Settings) -> None:
+    settings.WEBHOOK_KEYS = ["n" * 40]
+    with pytest.raises(CommandError, match=str(endpoint.pk)):
+        call_command("rotate_webhook_secrets")
+    assert Endpoint.objects.get().sealed_secret == endpoint.sealed_secret
+
+
+def test_resealing_brings_no_secret_back(endpoint: Endpoint) -> None:
+    read_before = Endpoint.objects.get()
+    secret = endpoint.rotate(timedelta(0))
+    assert not read_before.reseal()
+    assert Endpoint.objects.get().secrets(timezone.now()) == [secret]
+    endpoint.delete()
+    assert not read_before.reseal()
 
 
 def test_rotating_lets_both_secrets_sign_for_a_while(user: User) -> None:

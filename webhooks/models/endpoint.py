@@ -159,6 +159,15 @@ class Endpoint(models.Model):
             self.refresh_from_db()
         return secret
 
+    def reseal(self) -> bool:
+        """Seals by the first of the keys what it has. False when its secrets have just changed, or it was deleted.
+
+        Raises SealedError, and then changes nothing.
+        """
+        sealed = {"sealed_secret": self.sealed_secret, "sealed_previous_secret": self.sealed_previous_secret}
+        changes = {name: vault.reseal(secret) for name, secret in sealed.items() if secret}
+        return bool(Endpoint.objects.filter(pk=self.pk, **sealed).update(**changes))
+
     def change(self, **fields: Any) -> None:
         """`url`, `description` and `events`."""
         if self.is_for_requests:
