@@ -15,7 +15,7 @@ FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
 
-.PHONY: help run test test-sqlite test-browser test-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema requirements clean
+.PHONY: help run test test-sqlite test-browser test-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema docs sbom requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,13 +85,22 @@ coverage: .venv/.dev ## branch coverage of the suite on SQLite
 schema: .venv/.dev ## write docs/openapi.json from the code
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
 
+# With --quiet it would not count the warnings that strict is about.
+docs: .venv/.docs ## the documentation site into site/, with every link checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+sbom: .venv/.docs ## what runs: sbom.json (CycloneDX) and the licences in docs/licences.md
+	$(BIN)/python ops/documents/licences.py
+	$(BIN)/python ops/documents/sbom.py sbom.json
+
 requirements: ## lock the versions of pyproject.toml again (needs uv)
 	uv lock --upgrade
 	uv export -q --no-dev --format requirements.txt --no-header -o requirements.txt
 	uv export -q --only-group dev --format requirements.txt --no-header -o requirements-dev.txt
+	uv export -q --only-group docs --format requirements.txt --no-header -o requirements-docs.txt
 
 clean: ## remove the virtual environment and caches, never data
-	rm -rf .venv staticfiles .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv site sbom.json staticfiles .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mediadl needs Python 3.11 or later"; exit 1; }
@@ -106,4 +115,8 @@ clean: ## remove the virtual environment and caches, never data
 .venv/.dev: requirements-dev.txt .venv/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null
+	@touch $@
+
+.venv/.docs: requirements-docs.txt .venv/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.txt
 	@touch $@

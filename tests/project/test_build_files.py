@@ -66,8 +66,8 @@ def test_requirements_are_pinned_by_hash_and_name_no_host(path: Path) -> None:
     assert "://" not in text
 
 
-def test_there_are_requirements_for_running_and_for_developing() -> None:
-    assert [path.name for path in REQUIREMENTS] == ["requirements-dev.txt", "requirements.txt"]
+def test_there_are_requirements_for_running_developing_and_documents() -> None:
+    assert [path.name for path in REQUIREMENTS] == ["requirements-dev.txt", "requirements-docs.txt", "requirements.txt"]
 
 
 def test_every_dependency_is_locked() -> None:
@@ -75,9 +75,10 @@ def test_every_dependency_is_locked() -> None:
     wanted = {
         "requirements.txt": project["project"]["dependencies"],
         "requirements-dev.txt": project["dependency-groups"]["dev"],
+        "requirements-docs.txt": project["dependency-groups"]["docs"],
     }
     missing = {name: names(asked) - names((ROOT / name).read_text().splitlines()) for name, asked in wanted.items()}
-    assert missing == {"requirements.txt": set(), "requirements-dev.txt": set()}
+    assert missing == {"requirements.txt": set(), "requirements-dev.txt": set(), "requirements-docs.txt": set()}
 
 
 def names(requirements: list[str]) -> set[str]:
