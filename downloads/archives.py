@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.conf import settings
-
 from downloads import names
 from downloads.api.representation import shown_directories
 from downloads.files import disposition
@@ -62,8 +60,7 @@ class Archive:
 
 
 def can_be_made(batch: Batch) -> bool:
-    """Whether there is anything, and on a disk that the web process sees: what is in a bucket is fetched there."""
-    return not settings.S3_BUCKET and MediaFile.objects.archivable().filter(job__batch=batch).exists()
+    return MediaFile.objects.archivable().filter(job__batch=batch).exists()
 
 
 def of(batch: Batch) -> Archive | None:
@@ -77,7 +74,8 @@ def of(batch: Batch) -> Archive | None:
     members = [
         (_member(path, file), _file_segment(by_id[file.job_id], file)) for path, file in zip(paths, files, strict=True)
     ]
-    if text := _missing(jobs, {file.job_id for file in files if file.is_main}):
+    kept = set(MediaFile.objects.stored().main_ones().filter(job__batch=batch).values_list("job", flat=True))
+    if text := _missing(jobs, {file.job_id for file in files if file.is_main}, kept):
         changed_at = max(job.updated_at for job in jobs)
         name = MISSING if MISSING not in paths else f"_{MISSING}"
         members.append((Member(name=name, size=len(text), crc32=zlib.crc32(text), changed_at=changed_at), text))
@@ -153,13 +151,13 @@ def _distinct(paths: Iterable[PurePosixPath]) -> list[str]:
 # --- What is not there ------------------------------------------------------------------------------------------
 
 
-def _missing(jobs: Iterable[Job], present: set[Any]) -> bytes:
-    lines = [line for job in jobs if job.pk not in present for line in _said_of(job)]
+def _missing(jobs: Iterable[Job], present: set[Any], kept: set[Any]) -> bytes:
+    lines = [line for job in jobs if job.pk not in present for line in _said_of(job, is_kept=job.pk in kept)]
     return "\r\n".join(["Not in this archive:", "", *lines]).encode() if lines else b""
 
 
-def _said_of(job: Job) -> Iterator[str]:
+def _said_of(job: Job, *, is_kept: bool) -> Iterator[str]:
     state = f"{job.status}: {job.error_message}" if job.error_message else str(job.status)
     if job.status == Status.COMPLETED:
-        state = "its file has been deleted"
+        state = "its file can only be fetched by itself" if is_kept else "its file has been deleted"
     yield from (job.title or job.url, f"  {job.url}", f"  {state}", "")

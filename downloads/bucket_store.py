@@ -6,13 +6,13 @@ it would be of a disk.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,9 @@ from s3transfer.subscribers import BaseSubscriber
 OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/\d+/[0-9a-f-]{36}\.[a-z0-9]+")
 MAX_KEYS_PER_DELETION = 1000
 BEAT_SECONDS = 1.0
+CHUNK_BYTES = 256 * 1024
+# Connections that break with no byte in between.
+MAX_TRIES = 3
 # Parts of an upload that was broken off cost storage and are shown by no listing of objects.
 ABANDONED_AFTER = timedelta(days=1)
 TRANSFER = TransferConfig(multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2, max_concurrency=4)
@@ -90,10 +93,32 @@ class BucketStore:
             answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
         return cast("BinaryIO", answer["Body"])
 
+    def read(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        """Bytes `start` to `end`, in pieces. A connection that breaks is made anew where it broke.
+
+        Raises OSError rather than to end early.
+        """
+        tries = 0
+        while start < end:
+            try:
+                for data in self._connection(key, start, end):
+                    yield data
+                    start, tries = start + len(data), 0
+            except FileNotFoundError:
+                raise
+            except OSError:
+                tries += 1
+                if tries >= MAX_TRIES:
+                    raise
+
+    def size_of(self, key: str) -> int:
+        with _failures_of_the_store():
+            answer = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        return int(answer["ContentLength"])
+
     def has(self, key: str) -> bool:
         try:
-            with _failures_of_the_store():
-                self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+            self.size_of(key)
         except FileNotFoundError:
             return False
         return True
@@ -114,6 +139,15 @@ class BucketStore:
         address: str = self._reader.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
         return address
 
+    def _connection(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        with _failures_of_the_store():
+            wanted = f"bytes={start}-{end - 1}"
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, Range=wanted)
+            with contextlib.closing(answer["Body"]) as body:
+                if answer["ContentLength"] != end - start:
+                    raise OSError(errno.EIO, "the store sends another part than was asked for")
+                yield from body.iter_chunks(CHUNK_BYTES)
+
     def _sizes_below(self, start: str) -> Iterator[tuple[str, int]]:
         with _failures_of_the_store():
             pages = self._client.get_paginator("list_objects_v2")
@@ -131,7 +165,7 @@ class _Done(BaseSubscriber):  # type: ignore[misc]  # s3transfer has no types
         self.event.set()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _failures_of_the_store() -> Iterator[None]:
     try:
         yield

@@ -58,7 +58,7 @@ def _summary(batch: Batch, tally: Tally, *, has_files: bool) -> dict[str, Any]:
         "concurrent_limit": batch.concurrent_limit,
         "client_reference": batch.client_reference,
         "tags": batch.tags,
-        "archive_url": f"{base}/archive" if has_files and not settings.S3_BUCKET else None,
+        "archive_url": f"{base}/archive" if has_files else None,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import parse_etags
@@ -101,8 +100,6 @@ class BatchViewSet(GenericViewSet[Batch]):
     def archive(self, request: Request, batch_id: uuid.UUID) -> HttpResponse:
         NoQuery.read(request)
         batch = self.batch(batch_id)
-        if settings.S3_BUCKET:
-            raise Problem(409, "wrong_state", "The files of this server are in a bucket: fetch each by its file_url.")
         archive = archives.of(batch)
         if archive is None:
             raise _nothing_to_archive(batch)

@@ -5,21 +5,20 @@ storage key of a file, its size, and a token or null (as `X-Accel-Token` of file
 whole or in part, of one file after the other: no thread is held, and nothing is copied to the disk.
 
 Some files are opened ahead, so that one that is deleted meanwhile is still sent. One that has gone before ends the
-transfer with a broken connection, since an archive that looks whole must be whole.
+transfer with a broken connection, since an archive that looks whole must be whole. Files come from a directory or a
+bucket (shelves.py).
 """
 
 from __future__ import annotations
 
 import base64
-import io
 import json
 import logging
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 from mediadl.asgi.client import Client
 from mediadl.asgi.deliveries import Deliveries
@@ -35,12 +34,11 @@ from mediadl.asgi.messages import (
     send_problem,
 )
 from mediadl.asgi.ranges import Decision, decide
-from mediadl.asgi.reading import Reader, Truncated, open_below
+from mediadl.asgi.reading import Truncated
+from mediadl.asgi.shelves import Content, Shelf
 from mediadl.asgi.streams import Streams, TooManyStreams, refuse
-from mediadl.asgi.threads import Threads
 
 SEGMENTS = b"x-accel-segments"
-OPENED_AHEAD = 32
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +60,13 @@ class Archives:
         self,
         application: Application,
         *,
-        root: Path,
-        threads: Threads,
+        shelf: Shelf,
         max_streams_per_owner: int,
         when_sent: Callable[[str], Awaitable[object]] | None = None,
         send_timeout: float = SEND_TIMEOUT_SECONDS,
     ) -> None:
         self._application = application
-        self._root = root
-        self._threads = threads
-        self._reader = Reader(threads)
+        self._shelf = shelf
         self._streams = Streams(max_streams_per_owner)
         self._when_sent = when_sent
         self._deliveries = Deliveries()
@@ -99,7 +94,7 @@ class Archives:
             await refuse(send, head)
 
     async def _send(self, pieces: list[Piece], decision: Decision, head: Head, client: Client, send: Send) -> None:
-        window = Window(self._root, self._threads, pieces)
+        window = Window(self._shelf, pieces)
         try:
             await window.fill()
             async with client:
@@ -121,8 +116,8 @@ class Archives:
             if piece.data is not None:
                 yield piece.data[piece.start : piece.end]
                 continue
-            with await window.next() as file:
-                async for data in self._reader.chunks(file, piece.start, piece.end - piece.start):
+            with closing(await window.next()) as content:
+                async for data in content.chunks(piece.start, piece.end - piece.start):
                     yield data
 
     async def _report(self, pieces: Iterable[Piece]) -> None:
@@ -142,28 +137,24 @@ class Archives:
 class Window:
     """The next files, opened. Each is closed by whoever has taken it, and the rest by `close`."""
 
-    def __init__(self, root: Path, threads: Threads, pieces: Iterable[Piece]) -> None:
-        self._root = root
-        self._threads = threads
+    def __init__(self, shelf: Shelf, pieces: Iterable[Piece]) -> None:
+        self._shelf = shelf
         self._waiting = deque(piece for piece in pieces if piece.data is None)
-        self._opened: deque[io.FileIO] = deque()
+        self._opened: deque[Content] = deque()
 
     async def fill(self) -> None:
         """Raises OSError or Truncated for one that is not there as it should be."""
-        while self._waiting and len(self._opened) < OPENED_AHEAD:
+        while self._waiting and len(self._opened) < self._shelf.opened_ahead:
             piece = self._waiting.popleft()
-            file = await self._threads.run(open_below, self._root, piece.key)
-            self._opened.append(file)
-            if os.fstat(file.fileno()).st_size != piece.size:
-                raise Truncated
+            self._opened.append(await self._shelf.open(piece.key, piece.size))
 
-    async def next(self) -> io.FileIO:
+    async def next(self) -> Content:
         await self.fill()
         return self._opened.popleft()
 
     def close(self) -> None:
-        for file in self._opened:
-            file.close()
+        for content in self._opened:
+            content.close()
 
 
 class Caught:

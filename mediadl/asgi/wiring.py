@@ -15,20 +15,24 @@ from mediadl.asgi.edge import SPOKEN, Edge
 from mediadl.asgi.events import Events
 from mediadl.asgi.files import REDIRECT, Files
 from mediadl.asgi.hub import Hub
+from mediadl.asgi.shelves import Bucket, Directory
 from mediadl.asgi.threads import Threads
 from mediadl.wsgi import application as django_application
 
 FILE_THREADS = 4
+# Each waits for the network; none is started before it is wanted.
+BUCKET_THREADS = 16
 
 
 def build() -> Edge:
 
     def close() -> None:
-        for threads in (requests, reads, polls):
+        for threads in (requests, reads, fetches, polls):
             threads.close()
 
     requests = Threads(settings.WSGI_THREADS, name="request")
     reads = Threads(FILE_THREADS, name="file")
+    fetches = Threads(BUCKET_THREADS, name="bucket")
     polls = Threads(1, name="events")
     hub = Hub(import_string(settings.EVENT_SOURCE)(), with_database(polls))
     files = Files(
@@ -41,8 +45,7 @@ def build() -> Edge:
     )
     archives = Archives(
         files,
-        root=settings.FILES_ROOT,
-        threads=reads,
+        shelf=_bucket(fetches) if settings.S3_BUCKET else Directory(settings.FILES_ROOT, reads),
         max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER,
         when_sent=_when_sent(with_database(requests)),
     )
@@ -52,6 +55,12 @@ def build() -> Edge:
         on_end=close,
         spoken=SPOKEN | {REDIRECT} if settings.X_ACCEL_PASSTHROUGH else SPOKEN,
     )
+
+
+def _bucket(threads: Threads) -> Bucket:
+    from downloads import bucket_store  # noqa: PLC0415 - loaded where there is a bucket
+
+    return Bucket(bucket_store.configured(), threads)
 
 
 def with_database(threads: Threads) -> Callable[..., Awaitable[Any]]:

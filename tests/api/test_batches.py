@@ -310,14 +310,3 @@ def test_others_batches_are_not_there(stranger: Api, batch: Batch) -> None:
     assert stranger.get("/batch").json()["results"] == []
     assert stranger.get("/download", {"batch_id": str(batch.pk)}).json()["results"] == []
     assert Job.objects.get().status == "queued"
-
-
-def test_there_is_no_archive_of_what_is_in_a_bucket(
-    api: Api, batch: Batch, stored: Callable[..., MediaFile], settings: Settings
-) -> None:
-    stored(add(batch, 1, finished=True))
-    settings.S3_BUCKET = "media"
-    answer = api.get(f"/batch/{batch.pk}/archive")
-    assert code_of(answer) == (409, "wrong_state")
-    assert "bucket" in answer.json()["detail"]
-    assert api.get(f"/batch/{batch.pk}").json()["archive_url"] is None

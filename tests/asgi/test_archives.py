@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mediadl.asgi import archives
 from mediadl.asgi.archives import Archives
 from mediadl.asgi.messages import Receive, Scope, Send
 from mediadl.asgi.reading import CHUNK_BYTES
+from mediadl.asgi.shelves import Directory
 from mediadl.asgi.threads import Threads
 from tests.asgi.driver import Answer, Call, call, until
 from tests.asgi.handles import open_handles
@@ -60,7 +60,7 @@ class ArchiveView:
 def build(root: Path, threads: Threads) -> Any:
     def build(wanted: Plan | None = None, **options: Any) -> Archives:
         view = ArchiveView(wanted or plan(), **options.pop("view", {}))
-        return Archives(view, root=root, threads=threads, **{"max_streams_per_owner": 2, **options})
+        return Archives(view, shelf=Directory(root, threads), **{"max_streams_per_owner": 2, **options})
 
     return build
 
@@ -127,7 +127,7 @@ def test_passes_other_answers_on(root: Path, threads: Threads) -> None:
         await send({"type": "http.response.start", "status": 404, "headers": [(b"x-accel-segments", b"5")]})
         await send({"type": "http.response.body", "body": b"[]"})
 
-    layer = Archives(view, root=root, threads=threads, max_streams_per_owner=1)
+    layer = Archives(view, shelf=Directory(root, threads), max_streams_per_owner=1)
     answer = asyncio.run(call(layer))
     assert (answer.status, answer.body) == (404, b"[]")
 
@@ -155,7 +155,7 @@ def test_a_file_that_goes_in_the_middle_is_still_sent_if_it_is_open(build: Any, 
 def test_a_file_that_went_before_its_turn_breaks_the_transfer_off(
     build: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "OPENED_AHEAD", 1)
+    monkeypatch.setattr(Directory, "opened_ahead", 1)
 
     async def scenario() -> Call:
         download = Call(build(), stall=2)

@@ -215,8 +215,9 @@ def test_a_client_that_stops_reading_is_cut_off(root: Path, files: BuildFiles) -
 
 def test_a_cancelled_download_leaves_no_handle(root: Path, files: BuildFiles) -> None:
     async def cancel() -> None:
-        task = Call(files(DownloadView("job/1/large.bin")), stall=2).start()
-        await until(lambda: len(open_handles(root)) == 1)
+        download = Call(files(DownloadView("job/1/large.bin")), stall=2)
+        task = download.start()
+        await until(lambda: bool(download.answer.body))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -88,6 +88,15 @@ def test_says_what_is_missing_and_why(batch: Batch) -> None:
     assert "Gone\r\n  http://media.example/clip.mp4\r\n  its file has been deleted" in text
 
 
+def test_says_of_a_file_without_a_checksum_that_it_is_there(batch: Batch) -> None:
+    add(batch, 1, "a.mp4")
+    old = add(batch, 2, None, finished=True, title="Old")
+    publish(old, "old.mp4", b"old", crc32=None)
+    found = read(archives.of(batch))
+    assert list(found) == ["a.mp4", MISSING]
+    assert "its file can only be fetched by itself" in found[MISSING].decode()
+
+
 def test_is_none_where_there_is_no_file(batch: Batch) -> None:
     job = add(batch, 1, "a.mp4")
     MediaFile.objects.mark_deleted()

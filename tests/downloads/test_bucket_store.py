@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import uuid
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +15,22 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.response import StreamingBody
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import ApiKey, Scope
 from downloads import audit, bucket_store, diagnosis, files, publishing, retention, storage
-from downloads.models import Job, LeaseLostError, MediaFile
-from tests.factories import JobFactory, MediaFileFactory
+from downloads.archives import MISSING
+from downloads.models import Batch, Job, LeaseLostError, MediaFile
+from mediadl.asgi.archives import Archives
+from mediadl.asgi.messages import Receive, Send
+from mediadl.asgi.messages import Scope as Request
+from mediadl.asgi.shelves import Bucket
+from mediadl.asgi.threads import Threads
+from tests.asgi.driver import Answer, ask
+from tests.factories import BatchFactory, JobFactory, MediaFileFactory
 from tests.ops.bucket import BUCKET, store_server, variables
 
 CONTENT = bytes(range(256)) * 40
@@ -292,6 +304,128 @@ def test_what_goes_after_a_download_goes_with_its_address(stored: Callable[..., 
     job.refresh_from_db()
     assert job.expires_at is not None
     assert job.expires_at < timezone.now() + files.FETCHED_LIFETIME + timedelta(minutes=1)
+
+
+# --- Archives -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads(4, name="test-bucket")
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+def batch(stored: Callable[..., MediaFile]) -> Batch:
+    """Of three, two of which have their files."""
+    batch = BatchFactory(title="A list")
+    for index in (1, 2):
+        job = JobFactory(owner=batch.owner, batch=batch, playlist_index=index, finished=True)
+        MediaFile.objects.filter(pk=stored(job).pk).update(crc32=zlib.crc32(CONTENT), filename=f"{index}.mp4")
+    JobFactory(owner=batch.owner, batch=batch, playlist_index=3, broken=True, title="Lost")
+    return batch
+
+
+@pytest.fixture
+def fetch(batch: Batch, threads: Threads) -> Callable[..., Answer]:
+    """The archive through the layer that sends it."""
+    _, key = ApiKey.objects.issue(batch.owner, "test", (Scope.READ,))
+    client = Client(headers={"X-API-Key": key})
+    told: list[str] = []
+
+    def fetch(**headers: str) -> Answer:
+        granted = client.get(f"/api/v1/batch/{batch.pk}/archive")
+
+        async def django(_scope: Request, receive: Receive, send: Send) -> None:
+            await receive()
+            named = [(name.encode(), value.encode()) for name, value in granted.headers.items()]
+            await send({"type": "http.response.start", "status": granted.status_code, "headers": named})
+            await send({"type": "http.response.body", "body": granted.content})
+
+        async def sent(token: str) -> None:
+            told.append(token)
+
+        shelf = Bucket(bucket_store.configured(), threads)
+        layer = Archives(django, shelf=shelf, max_streams_per_owner=2, when_sent=sent)
+        answer = ask(layer, headers=list(headers.items()))
+        for token in told:
+            files.sent(token)
+        return answer
+
+    return fetch
+
+
+@pytest.mark.django_db
+def test_an_archive_is_put_together_out_of_the_bucket(fetch: Callable[..., Answer]) -> None:
+    answer = fetch()
+    assert (answer.status, answer.is_complete) == (200, True)
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == ["1.mp4", "2.mp4", MISSING]
+        assert opened.read("2.mp4") == CONTENT
+        assert b"Lost" in opened.read(MISSING)
+    whole = answer.body
+    for first, last in ((0, 9), (500, len(whole) - 500), (len(CONTENT), len(whole) - 1)):
+        part = fetch(Range=f"bytes={first}-{last}")
+        assert (part.status, part.body) == (206, whole[first : last + 1])
+
+
+@pytest.mark.django_db
+def test_an_archive_whose_file_is_lost_is_not_begun(fetch: Callable[..., Answer], s3: Any) -> None:
+    file = MediaFile.objects.last()
+    assert file is not None
+    s3.delete_object(Bucket=BUCKET, Key=f"files/{file.storage_key}")
+    answer = fetch()
+    assert (answer.status, json.loads(answer.body)["code"]) == (503, "archive_changed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_goes_after_a_download_goes_when_its_archive_has_been_sent(
+    fetch: Callable[..., Answer], batch: Batch, s3: Any
+) -> None:
+    Job.objects.filter(batch=batch).update(options={"delete_after_download": True})
+    assert fetch().is_complete
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET)
+
+
+def cut_short(s3: Any, times: int) -> list[str]:
+    """Makes the first `times` answers end in the middle. The ranges that are asked for from now on."""
+    asked: list[str] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params["headers"]["Range"])
+
+    def cut(parsed: dict[str, Any], **_: Any) -> None:
+        if len(asked) <= times:
+            whole = parsed["Body"].read()
+            parsed["Body"] = StreamingBody(io.BytesIO(whole[: len(whole) // 2]), len(whole))
+
+    s3.meta.events.register("before-call.s3.GetObject", note)
+    s3.meta.events.register("after-call.s3.GetObject", cut)
+    return asked
+
+
+def test_a_connection_that_breaks_is_made_anew_where_it_broke(s3: Any) -> None:
+    key = put(key_of())
+    asked = cut_short(s3, 2)
+    assert b"".join(bucket_store.configured().read(key, 10, len(CONTENT))) == CONTENT[10:]
+    assert asked == [f"bytes={start}-{len(CONTENT) - 1}" for start in (10, 5125, 7682)]
+
+
+def test_a_store_that_sends_nothing_more_is_given_up(s3: Any) -> None:
+    key = put(key_of())
+    asked = cut_short(s3, 1000)
+    with pytest.raises(OSError, match="cannot be used"):
+        list(bucket_store.configured().read(key, 0, len(CONTENT)))
+    assert asked[-1] == asked[-2] != asked[-3], "it is asked for the rest, and once more when nothing has come"
+
+
+def test_what_is_not_there_is_asked_for_once(s3: Any) -> None:
+    asked = cut_short(s3, 0)
+    with pytest.raises(FileNotFoundError):
+        list(bucket_store.configured().read(key_of(), 0, 10))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,3 +55,20 @@ def test_files_go_to_the_bucket_are_read_there_and_are_deleted(
         product.api.delete(f"/download/{job['request_id']}")
         wait_until(lambda: "Contents" not in bucket.list_objects_v2(Bucket=BUCKET), 30, what="the deletion")
         wait_until(lambda: not list((product.data_dir / "work").iterdir()), 60, what="an empty work directory")
+
+
+def test_a_batch_is_one_zip_out_of_the_bucket(bucket: Any, endpoint: str, origin: Origin, tmp_path: Path) -> None:
+    with Product(tmp_path, **variables(endpoint)) as product:
+        links = [origin.url(f"/page/og-video?title=Number%20{number}") for number in (1, 2)]
+        made = product.api.post("/batch/download", json={"urls": [*links, origin.url("/status/404/clip.mp4")]})
+        batch = f"/batch/{made.json()['batch_id']}"
+        done = wait_until(lambda: (now := product.api.get(batch).json())["completed_at"] and now, 120, what="its end")
+        whole = product.api.get(done["archive_url"])
+        assert whole.status_code == 200
+        with zipfile.ZipFile(io.BytesIO(whole.content)) as opened:
+            assert opened.testzip() is None
+            assert len(opened.namelist()) == 3
+            sizes = {entry.file_size for entry in opened.infolist()[:2]}
+        assert sizes == {entry["Size"] for entry in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]}
+        part = product.api.get(done["archive_url"], headers={"Range": "bytes=1000-", "If-Range": whole.headers["etag"]})
+        assert (part.status_code, part.content) == (206, whole.content[1000:])
