@@ -55,6 +55,8 @@ class Product:
     """`with Product(tmp_path, egress="127.0.0.1") as product:`; `environment` overrides what it starts with."""
 
     def __init__(self, directory: Path, *, egress: str = "127.0.0.1/32", **environment: str) -> None:
+        # The tree whose code runs.
+        self.root = ROOT
         self.data_dir = directory / "data"
         self.port = free_port()
         self.log_path = directory / "product.log"
@@ -99,7 +101,7 @@ class Product:
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             self.process = subprocess.Popen(
-                [os.environ.get("PRODUCT_PYTHON") or sys.executable, str(ROOT / "manage.py"), "up", *arguments],
+                [os.environ.get("PRODUCT_PYTHON") or sys.executable, str(self.root / "manage.py"), "up", *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand
 
 from accounts.first_start import ensure_first_operator, register_environment_key
 from downloads import storage, workers
+from downloads.migrating import one_at_a_time
 from downloads.processes import CrashLoopError, Service, fork, stop_all
 from downloads.supervision import QUEUES, Pulse, answer_at_once, services
 from mediadl.static import collect_when_changed
@@ -60,9 +61,13 @@ class Command(BaseCommand):
         self.check(display_num_errors=False)
         storage.ensure_roots()
         workers.stop_draining()
-        call_command("migrate", interactive=False, verbosity=0)
+        with one_at_a_time(self._say):
+            call_command("migrate", interactive=False, verbosity=0)
+            self._register_environment_key()
         if "web" in parts and not (settings.DEBUG or settings.TESTING):
             self._collect_static()
+
+    def _register_environment_key(self) -> None:
         try:
             register_environment_key()
         except ValueError as failure:
