@@ -20,7 +20,8 @@ from django.utils.html import format_html
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from downloads import retention
-from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node, TransitionError
+from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node, Status, TransitionError
+from downloads.waiting import Waiting
 from downloads.web.tags import moment, percent, size, speed
 from downloads.web.words import main_file, name_of, shorten
 
@@ -102,7 +103,7 @@ class JobAdmin(ReadOnlyAdmin):
     inlines = (FileInline, EventInline)
     actions = ("cancel", "pause", "resume", "retry", "keep", "delete_files", "delete_with_files")
     fieldsets = (
-        (None, {"fields": ("id", "title", "link", "owner", "api_key", "status", "stage", "priority", "log")}),
+        (None, {"fields": ("id", "title", "link", "owner", "api_key", "status", "stage", "waits", "priority", "log")}),
         ("Progress", {"fields": ("progress", "arrived", "rate", "eta", "format", "duration")}),
         (
             "Attempts",
@@ -163,6 +164,10 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="url")
     def link(self, job: Job) -> str:
         return format_html('<a href="{0}" rel="noopener noreferrer nofollow" target="_blank">{0}</a>', job.url)
+
+    @admin.display(description="why it waits")
+    def waits(self, job: Job) -> str:
+        return Waiting().reason(job) if job.status == Status.QUEUED else "-"
 
     @admin.display(description="log")
     def log(self, job: Job) -> str:

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from downloads import crash_points
-from downloads.models import Batch, Job, TransitionError
+from downloads.models import Held, Job, TransitionError
 
 # Any constant will do, as long as nothing else uses it.
 CLAIM_LOCK = 0x6D64_6C31
@@ -58,8 +58,10 @@ def claim(worker: str) -> Job | None:
     """
     with transaction.atomic():
         _one_at_a_time()
-        load = Load.now()
-        for job in _candidates(load):
+        held = Held.now()
+        if held.stops(worker):
+            return None
+        for job in _candidates(Load.now(), held):
             try:
                 job.start(worker)
             except TransitionError:
@@ -76,16 +78,19 @@ def _one_at_a_time() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
 
 
-def _candidates(load: Load) -> Iterable[Job]:
+def _candidates(load: Load, held: Held) -> Iterable[Job]:
     """The first job of each owner who may start one more, best first."""
     jobs = Job.objects.eligible()
-    if full := load.full_hosts():
+    if full := [*load.full_hosts(), *held.hosts]:
         jobs = jobs.exclude(host__in=full)
-    if closed := [*load.full(load.batches), *Batch.objects.stopping().values_list("pk", flat=True)]:
+    if closed := [*load.full(load.batches), *held.batches]:
         jobs = jobs.exclude(batch__in=closed)
     if full_keys := load.full(load.keys):
         jobs = jobs.exclude(api_key__in=full_keys)
-    first = [job_id for owner, job_id in jobs.first_of_each_owner(_owners_with_room(load)) if job_id]
+    owners = _owners_with_room(load)
+    if held.owners:
+        owners = owners.exclude(pk__in=held.owners)
+    first = [job_id for owner, job_id in jobs.first_of_each_owner(owners) if job_id]
     rows = Job.objects.filter(pk__in=first)
     return sorted(rows, key=lambda job: (-job.priority, load.owners[job.owner_id], job.id))
 

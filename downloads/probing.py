@@ -28,7 +28,7 @@ from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.engine.spec import Event, JobSpec, Limits, ProbeRequest
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from downloads.engine.tools import find_ffmpeg
-from downloads.models import Batch, CookieJar, LeaseLostError, Probe, ProbeKind, TransitionError
+from downloads.models import Batch, CookieJar, Hold, LeaseLostError, Probe, ProbeKind, TransitionError
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +100,8 @@ def _one_at_a_time(owner: User) -> None:
 
 def claim(worker: str) -> Probe | None:
     """The oldest queued probe of the owner who has the fewest running ones, started in the name of `worker`."""
+    if Hold.objects.holds_node(worker):
+        return None
     while probe := _next():
         with contextlib.suppress(TransitionError):
             probe.start(worker)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("downloads.web.urls")),
     path("accounts/", include("accounts.urls")),
     path("webhooks/", include("webhooks.urls")),
+    path("admin/", include("downloads.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("downloads.api.urls")),
     path("metrics", MetricsView.as_view(schema=None), name="metrics"),

@@ -7,6 +7,7 @@ from downloads.models.counter import Counter
 from downloads.models.downloaded import Downloaded
 from downloads.models.event import JobEvent, JobLog
 from downloads.models.file import Kind, MediaFile
+from downloads.models.hold import Held, Hold, HoldKind
 from downloads.models.job import Job
 from downloads.models.link import Link, LinkClosedError, LinkState, LinkVisit, TooManyLinksError
 from downloads.models.node import Node
@@ -35,6 +36,9 @@ __all__ = [
     "CookieJar",
     "Counter",
     "Downloaded",
+    "Held",
+    "Hold",
+    "HoldKind",
     "Job",
     "JobEvent",
     "JobLog",

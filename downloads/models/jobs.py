@@ -93,6 +93,16 @@ class JobQuerySet(models.QuerySet["Job"]):
         live = Q(files__deleted_at__isnull=True)
         return self.aggregate(total=Sum("files__size_bytes", filter=live, default=0))["total"] or 0
 
+    def as_claimed(self) -> JobQuerySet:
+        """Those of one owner are claimed in this order."""
+        return self.order_by("-priority", "id")
+
+    def queued_by_owner(self) -> models.QuerySet[Any, Any]:
+        """One row for each owner and priority: how many wait, how many of them are due, and since when the first."""
+        rows = self.queued().order_by("-priority", "owner__username").values("owner_id", "owner__username", "priority")
+        due = Count("pk", filter=Q(eligible_at__lte=Now()))
+        return rows.annotate(count=Count("pk"), due=due, since=Min("created_at"))
+
     def in_order(self) -> JobQuerySet:
         """As the entries of their batch."""
         return self.order_by("playlist_index", "id")

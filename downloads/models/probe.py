@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Min, Q
+from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -57,6 +57,11 @@ class ProbeQuerySet(models.QuerySet["Probe"]):
 
     def running(self) -> ProbeQuerySet:
         return self.filter(status=ProbeStatus.RUNNING)
+
+    def queued_by_owner(self) -> models.QuerySet[Any, Any]:
+        """One row for each owner: how many wait, and since when the first."""
+        rows = self.queued().order_by("owner__username").values("owner_id", "owner__username")
+        return rows.annotate(count=Count("pk"), since=Min("created_at"))
 
     def live(self) -> ProbeQuerySet:
         return self.filter(status__in=LIVE)

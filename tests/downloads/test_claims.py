@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from django_q.models import OrmQ
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from downloads.claims import claim
-from downloads.models import Job, Priority, Status
+from downloads.models import Hold, HoldKind, Job, Priority, Status
 from tests.factories import JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -129,3 +130,57 @@ def test_parallel_claims_take_each_job_once_and_keep_the_cap_strict(settings: Se
         thread.join()
 
     assert len(claimed) == len({job.pk for job in claimed}) == 5
+
+
+# --- What operators hold ----------------------------------------------------------------------------------------
+
+
+def test_a_paused_queue_gives_nothing_until_it_is_resumed() -> None:
+    job = JobFactory()
+    assert Hold.objects.place(HoldKind.QUEUE)
+    assert not Hold.objects.place(HoldKind.QUEUE)
+    assert claim(WORKER) is None
+
+    assert Hold.objects.lift(HoldKind.QUEUE)
+    assert not Hold.objects.lift(HoldKind.QUEUE)
+    assert claim(WORKER) == job
+
+
+def test_the_jobs_of_a_paused_owner_wait_and_others_go_on() -> None:
+    held, free = JobFactory(priority=Priority.HIGH), JobFactory()
+    Hold.objects.place(HoldKind.OWNER, str(held.owner_id))
+    assert claim_all() == [free]
+
+    Hold.objects.lift(HoldKind.OWNER, str(held.owner_id))
+    assert claim(WORKER) == held
+
+
+def test_jobs_for_a_paused_host_let_others_of_the_same_owner_pass() -> None:
+    owner = UserFactory()
+    JobFactory(owner=owner, host="slow.example", priority=Priority.HIGH)
+    free = JobFactory(owner=owner, host="other.example")
+    Hold.objects.place(HoldKind.HOST, "slow.example")
+
+    assert claim_all() == [free]
+
+
+def test_a_drained_machine_takes_nothing_and_others_go_on() -> None:
+    job = JobFactory()
+    Hold.objects.place(HoldKind.NODE, "site/a")
+
+    assert claim("site/a/1/1") is None
+    assert claim("site/1/1") == job
+
+
+def test_who_waited_is_woken_by_the_resume() -> None:
+    Hold.objects.place(HoldKind.NODE, "node")
+    assert not OrmQ.objects.exists()
+    Hold.objects.lift(HoldKind.NODE, "node")
+    assert set(OrmQ.objects.values_list("key", flat=True)) == {"download", "probe"}
+
+
+def test_a_hold_goes_with_its_owner() -> None:
+    owner = UserFactory()
+    Hold.objects.place(HoldKind.OWNER, str(owner.pk))
+    owner.delete()
+    assert not Hold.objects.exists()

@@ -17,7 +17,7 @@ from downloads import bell, probing, sweeping, workers
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event
-from downloads.models import Probe, ProbeKind, ProbeStatus
+from downloads.models import Hold, HoldKind, Probe, ProbeKind, ProbeStatus
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +121,13 @@ def test_an_owner_with_many_does_not_starve_another(owner: User) -> None:
     many = [ask(owner, f"{URL}/{number}") for number in range(3)]
     one = ask(UserFactory())
     assert [probing.claim(WORKER), probing.claim(WORKER)] == [many[0], one]
+
+
+def test_a_drained_machine_looks_at_nothing(owner: User) -> None:
+    probe = ask(owner)
+    Hold.objects.place(HoldKind.NODE, "node")
+    assert probing.claim("node/1/1") is None
+    assert probing.claim("other/1/1") == probe
 
 
 @pytest.mark.parametrize("queue", [bell.DOWNLOAD, bell.PROBE])

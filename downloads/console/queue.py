@@ -1,0 +1,242 @@
+"""The queue: what runs, what waits and why, the machines that work on it, and what is paused."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.principal import principal_of
+from downloads import bell
+from downloads.console.pages import for_staff, render
+from downloads.engine.hostnames import HostError, normal_host
+from downloads.models import Hold, HoldKind, Job, Node, Priority, Probe
+from downloads.models.hold import node_of
+from downloads.models.job import LEASE
+from downloads.waiting import Waiting
+
+SHOWN_JOBS = 50
+SHOWN_RUNNING = 200
+# Columns that may be long, and that no row of these tables shows.
+UNSEEN = ("metadata", "options", "tags")
+
+
+@require_GET
+@for_staff("downloads.view_job")
+def queue(request: HttpRequest) -> HttpResponse:
+    nodes, holds = list(Node.objects.order_by("name")), list(Hold.objects.with_names())
+    alive = set(Node.objects.alive().values_list("pk", flat=True))
+    waiting = Waiting([node for node in nodes if node.pk in alive])
+    running = list(Job.objects.running().select_related("owner").defer(*UNSEEN).order_by("started_at"))
+    owner = _chosen_owner(request)
+    return render(
+        request,
+        "queue",
+        "Queue",
+        holds=[hold for hold in holds if hold.kind != HoldKind.QUEUE],
+        whole=next((hold for hold in holds if hold.kind == HoldKind.QUEUE), None),
+        running=[Running.of(job, waiting.now) for job in running[:SHOWN_RUNNING]],
+        running_count=len(running),
+        slots=waiting.slots,
+        counts=Job.objects.unfinished().count_by_status(),
+        longest=Job.objects.longest_wait_seconds(),
+        lanes=[*_lanes(waiting), *_probe_lanes()],
+        waiting=[(job, waiting.reason(job)) for job in _next_jobs(owner)],
+        owner=owner,
+        machines=[Machine.of(node, running, alive=alive, held=waiting.held.nodes) for node in nodes],
+        hold_form=HoldForm(),
+        may_hold=request.user.has_perm("downloads.change_hold"),
+    )
+
+
+def _chosen_owner(request: HttpRequest) -> User | None:
+    try:
+        return User.objects.filter(pk=uuid.UUID(request.GET.get("owner", ""))).first()
+    except ValueError:
+        return None
+
+
+def _next_jobs(owner: User | None) -> list[Job]:
+    jobs = Job.objects.queued().select_related("owner", "batch", "api_key").defer(*UNSEEN)
+    return list((jobs.owned_by(owner) if owner else jobs).as_claimed()[:SHOWN_JOBS])
+
+
+# --- The rows of its tables -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """`renewed_seconds`: since its worker last wrote; one that has lapsed is taken from it by the next sweep."""
+
+    job: Job
+    node: str
+    process: str
+    renewed_seconds: int
+    has_lapsed: bool
+
+    @classmethod
+    def of(cls, job: Job, now: datetime) -> Running:
+        until = job.lease_expires_at or now
+        return cls(
+            job=job,
+            node=node_of(job.worker),
+            process=job.worker.rsplit("/", 2)[-2] if job.worker.count("/") > 1 else "",
+            renewed_seconds=max(0, round((now - until + LEASE).total_seconds())),
+            has_lapsed=until < now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What of one owner and one priority waits in a lane."""
+
+    lane: str
+    owner_id: uuid.UUID
+    owner: str
+    priority: str
+    count: int
+    due: int
+    since: datetime
+    is_held: bool
+
+
+def _lanes(waiting: Waiting) -> list[Lane]:
+    return [
+        Lane(
+            lane=bell.DOWNLOAD,
+            owner_id=row["owner_id"],
+            owner=row["owner__username"],
+            priority=Priority(row["priority"]).label,
+            count=row["count"],
+            due=row["due"],
+            since=row["since"],
+            is_held=row["owner_id"] in waiting.held.owners,
+        )
+        for row in Job.objects.queued_by_owner()
+    ]
+
+
+def _probe_lanes() -> list[Lane]:
+    return [
+        Lane(
+            lane=bell.PROBE,
+            owner_id=row["owner_id"],
+            owner=row["owner__username"],
+            priority="",
+            count=row["count"],
+            due=row["count"],
+            since=row["since"],
+            is_held=False,
+        )
+        for row in Probe.objects.queued_by_owner()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    node: Node
+    running: int
+    silent_seconds: int
+    is_alive: bool
+    is_held: bool
+    troubles: list[str]
+
+    @classmethod
+    def of(cls, node: Node, running: list[Job], *, alive: set[str], held: frozenset[str]) -> Machine:
+        return cls(
+            node=node,
+            running=sum(node_of(job.worker) == node.name for job in running),
+            silent_seconds=max(0, round((timezone.now() - node.seen_at).total_seconds())),
+            is_alive=node.pk in alive,
+            is_held=node.name in held,
+            troubles=[f"{name}: {part['message']}" for name, part in node.components.items() if part["status"] != "ok"],
+        )
+
+
+# --- Pause and resume -------------------------------------------------------------------------------------------
+
+
+class HoldForm(forms.Form):
+    """`subject`: the name of a user, a host, or the name of a machine; of the queue nothing."""
+
+    kind = forms.ChoiceField(choices=HoldKind.choices, initial=HoldKind.HOST, label="What")
+    subject = forms.CharField(max_length=255, required=False, label="Name")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        subject = cleaned.get("subject", "")
+        match cleaned.get("kind"):
+            case HoldKind.QUEUE:
+                subject = ""
+            case HoldKind.OWNER:
+                subject = _owner_id(subject)
+            case HoldKind.HOST:
+                subject = _host(subject)
+            case HoldKind.NODE if not Node.objects.filter(pk=subject).exists():
+                raise ValidationError("There is no machine of that name.")
+        return cleaned | {"subject": subject}
+
+
+class ResumeForm(forms.Form):
+    hold = forms.ModelChoiceField(Hold.objects.with_names())
+
+
+def _owner_id(name: str) -> str:
+    owner = User.objects.filter(username=name).first()
+    if owner is None:
+        raise ValidationError("There is no user of that name.")
+    return str(owner.pk)
+
+
+def _host(text: str) -> str:
+    try:
+        return normal_host(text)
+    except HostError as error:
+        raise ValidationError("A host is a name such as video.example, without a scheme or a path.") from error
+
+
+@require_POST
+@for_staff("downloads.change_hold")
+def pause(request: HttpRequest) -> HttpResponse:
+    form = HoldForm(request.POST)
+    if not form.is_valid():
+        return _refuse(request, form)
+    kind, subject, user = form.cleaned_data["kind"], form.cleaned_data["subject"], principal_of(request).user
+    if Hold.objects.place(kind, subject, by=user):
+        hold = Hold.objects.of(kind, subject).get()
+        LogEntry.objects.log_actions(user.pk, [hold], CHANGE, "Paused.")
+        messages.success(request, f"Paused: {hold}. What runs already goes on.")
+    else:
+        messages.warning(request, "It was paused already.")
+    return redirect("console_queue")
+
+
+@require_POST
+@for_staff("downloads.change_hold")
+def resume(request: HttpRequest) -> HttpResponse:
+    form = ResumeForm(request.POST)
+    hold = form.cleaned_data["hold"] if form.is_valid() else None
+    if hold is not None and Hold.objects.lift(hold.kind, hold.subject):
+        LogEntry.objects.log_actions(principal_of(request).user.pk, [hold], CHANGE, "Resumed.")
+        messages.success(request, f"Resumed: {hold}.")
+    else:
+        messages.warning(request, "It was resumed already.")
+    return redirect("console_queue")
+
+
+def _refuse(request: HttpRequest, form: HoldForm) -> HttpResponse:
+    for errors in form.errors.values():
+        for error in errors:
+            messages.error(request, str(error))
+    return redirect("console_queue")

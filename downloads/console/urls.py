@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from downloads.console import queue
+
+urlpatterns = [
+    path("queue/", queue.queue, name="console_queue"),
+    path("queue/pause/", queue.pause, name="console_pause"),
+    path("queue/resume/", queue.resume, name="console_resume"),
+]
