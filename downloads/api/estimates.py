@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from accounts.principal import Principal
@@ -50,22 +50,29 @@ def estimate(principal: Principal, wanted: Mapping[str, Any], found: dict[str, A
     options = submission.options_of(wanted)
     whole = found["metadata"]["duration"]
     seconds = _clipped(whole, options)
-    choice = _choice(options, found)
-    size = _of_the_clip(choice.size_bytes, whole, seconds)
-    reasons = [*_of_the_media(choice, size, options), *_of_the_quota(principal, size)]
+    chosen = choice(wanted, found)
+    size = chosen.size_bytes
+    reasons = [*_of_the_media(chosen, size, options), *_of_the_quota(principal, size)]
     return {
         "url": wanted["url"],
         **{name: found["metadata"][name] for name in ABOUT},
         "duration": seconds,
-        "format": choice.format,
-        "formats": [{name: value for name, value in part.items() if name != "streams"} for part in choice.parts],
+        "format": chosen.format,
+        "formats": [{name: value for name, value in part.items() if name != "streams"} for part in chosen.parts],
         "size_bytes": size,
-        "available": choice.is_available,
+        "available": chosen.is_available,
         "presets": [
             {**preset, "size_bytes": _of_the_clip(preset["size_bytes"], whole, seconds)} for preset in found["presets"]
         ],
         **verdict(reasons),
     }
+
+
+def choice(wanted: Mapping[str, Any], found: dict[str, Any]) -> Choice:
+    """Of a clip, its own size."""
+    options, whole = submission.options_of(wanted), found["metadata"]["duration"]
+    chosen = _choice(options, found)
+    return replace(chosen, size_bytes=_of_the_clip(chosen.size_bytes, whole, _clipped(whole, options)))
 
 
 def refusal(wanted: Mapping[str, Any], reasons: list[Reason]) -> dict[str, Any]:

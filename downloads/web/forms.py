@@ -15,12 +15,12 @@ from downloads.api import requests
 from downloads.api.batch_requests import MAX_CONCURRENT, PlaylistRequestSerializer
 from downloads.api.problem import Problem
 from downloads.batches import Wish
+from downloads.engine import choices
 from downloads.models import BatchKind
 from downloads.names import DEFAULT_TEMPLATE
 from downloads.web import words
 
 MAX_LINES = 100
-QUALITY_LABELS = {"best": "Best", "2160p": "4K", "audio": "Audio"}
 SPONSORBLOCK_LABELS = {
     "sponsor": "Sponsors",
     "intro": "Intro",
@@ -50,6 +50,9 @@ _SEPARATORS = re.compile(r"[,\s]+")
 
 def same(values: tuple[str, ...], labels: dict[str, str] | None = None) -> list[tuple[str, str]]:
     return [(value, (labels or {}).get(value, value)) for value in values]
+
+
+QUALITIES = same(choices.QUALITIES, {"best": "Best", "2160p": "4K", "audio": "Audio"})
 
 
 class ClockField(forms.Field):
@@ -100,7 +103,7 @@ class DownloadForm(forms.Form):
         error_messages={"required": "Paste a link first."},
     )
     quality = forms.ChoiceField(
-        choices=same(("best", "2160p", "1440p", "1080p", "720p", "480p", "360p", "audio"), QUALITY_LABELS),
+        choices=QUALITIES,
         initial="best",
         widget=forms.RadioSelect,
     )

@@ -97,8 +97,8 @@ def jars_of(request: HttpRequest) -> Iterable[tuple[Any, str]]:
     return CookieJar.objects.owned_by(principal_of(request).user).usable().values_list("pk", "name")
 
 
-def home_page(request: HttpRequest, form: DownloadForm, status: int = 200) -> HttpResponse:
-    return render(request, "home/page.html", {"form": form, **jobs_context(request)}, status=status)
+def home_page(request: HttpRequest, form: DownloadForm, status: int = 200, **more: Any) -> HttpResponse:
+    return render(request, "home/page.html", {"form": form, **jobs_context(request), **more}, status=status)
 
 
 def jobs_context(request: HttpRequest) -> dict[str, Any]:

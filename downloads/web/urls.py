@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import batches, cookies, home, jobs, library, pages, shared, sharing
+from downloads.web import batches, cookies, home, jobs, library, pages, preview, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("active", home.active, name="active"),
+    path("preview", preview.look, name="look"),
+    path("preview/<uuid:probe_id>", preview.looked, name="looked"),
+    path("thumbnail", preview.thumbnail, name="thumbnail"),
     path("jobs/<uuid:job_id>", jobs.job, name="job"),
     path("jobs/<uuid:job_id>/log", jobs.log, name="job_log"),
     path("jobs/<uuid:job_id>/delete", jobs.delete, name="job_delete"),

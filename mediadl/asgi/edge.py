@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
 from mediadl.asgi.client import ABORT, abort_of
@@ -21,11 +21,11 @@ class Edge:
         application: Application,
         *,
         on_stop: Callable[[], None],
-        on_end: Callable[[], None],
+        on_end: Callable[[], Awaitable[None]],
         spoken: frozenset[bytes] = SPOKEN,
     ) -> None:
         """`on_stop` is called when the process is told to stop: servers announce their shutdown only when every
-        response has ended, which an event stream would not. `on_end` is called at that shutdown.
+        response has ended, which an event stream would not. `on_end` is awaited at that shutdown.
         """
         self._application = application
         self._on_stop = on_stop
@@ -60,7 +60,7 @@ class Edge:
         await receive()
         restore()
         self._on_stop()
-        self._on_end()
+        await self._on_end()
         await send({"type": "lifespan.shutdown.complete"})
 
 

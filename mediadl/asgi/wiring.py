@@ -1,4 +1,4 @@
-"""Puts the layers together from Django's settings: `Edge(Events(Archives(Files(Bridge(Django)))))`."""
+"""Puts the layers together from Django's settings: `Edge(Events(Archives(Files(Pictures(Bridge(Django))))))`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mediadl.asgi.edge import SPOKEN, Edge
 from mediadl.asgi.events import Events
 from mediadl.asgi.files import REDIRECT, Files
 from mediadl.asgi.hub import Hub
+from mediadl.asgi.pictures import Fetcher, Pictures
 from mediadl.asgi.shelves import Bucket, Directory
 from mediadl.asgi.threads import Threads
 from mediadl.wsgi import application as django_application
@@ -25,18 +26,19 @@ BUCKET_THREADS = 16
 
 
 def build() -> Edge:
-
-    def close() -> None:
+    async def close() -> None:
         for threads in (requests, reads, fetches, polls):
             threads.close()
+        await fetcher.close()
 
     requests = Threads(settings.WSGI_THREADS, name="request")
     reads = Threads(FILE_THREADS, name="file")
     fetches = Threads(BUCKET_THREADS, name="bucket")
     polls = Threads(1, name="events")
     hub = Hub(import_string(settings.EVENT_SOURCE)(), with_database(polls))
+    fetcher = Fetcher(settings.GUARD_URL)
     files = Files(
-        Bridge(django_application, threads=requests),
+        Pictures(Bridge(django_application, threads=requests), fetch=fetcher),
         root=settings.FILES_ROOT,
         threads=reads,
         max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER,

@@ -1,4 +1,4 @@
-// The download form: links are found in whatever is pasted or dropped, Enter begins, options that differ are counted.
+// The download form: links are found in whatever is pasted or dropped and looked at, Enter begins, what differs is counted.
 (() => {
   "use strict";
 
@@ -11,6 +11,19 @@
   const form = () => document.querySelector("[data-download-form]");
   const field = () => form().elements.urls;
   const isEditable = (element) => element.matches("input, textarea, select, [contenteditable]");
+
+  let looked = "";
+
+  // One link is looked at; of several, or of none, there is nothing to show.
+  const look = () => {
+    const links = field().value.split("\n").filter((line) => line.trim());
+    const link = links.length === 1 && /^\s*https?:\/\/\S+\s*$/i.test(links[0]) ? links[0].trim() : "";
+    const place = form().querySelector("[data-preview]");
+    if (link === looked && (!link || place.firstElementChild)) return;
+    looked = link;
+    if (link) htmx.trigger(place, "look");
+    else place.replaceChildren();
+  };
 
   const count = () => {
     // The offset at that time, which summer may make another than today's.
@@ -40,6 +53,7 @@
     field().value = [...new Set([...kept, ...links])].join("\n");
     field().focus();
     count();
+    look();
     return true;
   };
 
@@ -51,6 +65,7 @@
     document.getElementById("announcer").textContent = "It is in the queue.";
     field().focus();
     count();
+    look();
   };
 
   document.addEventListener("paste", (event) => {
@@ -76,7 +91,14 @@
       form().requestSubmit();
     }
   });
-  document.addEventListener("input", (event) => form().contains(event.target) && count());
+  document.addEventListener("input", (event) => {
+    if (form().contains(event.target)) count();
+    if (event.target === field() && !field().value.trim()) look();
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.name === "cookies_id") looked = "";
+    if (event.target === field() || event.target.name === "cookies_id") look();
+  });
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-reset]")) return;
@@ -94,8 +116,11 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!event.detail.elt.contains(form()) && event.detail.elt !== form()) return;
     prepare();
+    look();
     form().querySelector("[aria-invalid]")?.focus();
   });
 
   prepare();
+  // After htmx has taken the page in.
+  document.addEventListener("DOMContentLoaded", look);
 })();

@@ -97,11 +97,14 @@ def build() -> Edge:
         with SENT.open("a") as sent:
             sent.write(token + "\n")
 
+    async def close() -> None:
+        requests.close()
+
     bridge = Bridge(wsgi, threads=requests, send_timeout=SEND_TIMEOUT_SECONDS)
     downloads = Files(
         bridge, root=ROOT, threads=reads, max_streams_per_owner=1000, when_sent=note, send_timeout=SEND_TIMEOUT_SECONDS
     )
-    return Edge(Events(downloads, hub=hub, max_streams_per_owner=1000), on_stop=hub.close, on_end=requests.close)
+    return Edge(Events(downloads, hub=hub, max_streams_per_owner=1000), on_stop=hub.close, on_end=close)
 
 
 application = build()

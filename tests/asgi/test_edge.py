@@ -20,7 +20,10 @@ async def chatty(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def edge(notes: list[str], **options: Any) -> Edge:
-    return Edge(chatty, on_stop=lambda: notes.append("stop"), on_end=lambda: notes.append("end"), **options)
+    async def end() -> None:
+        notes.append("end")
+
+    return Edge(chatty, on_stop=lambda: notes.append("stop"), on_end=end, **options)
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ def test_the_package_gives_out_its_application_and_nothing_else() -> None:
 
 def test_the_layers_are_used_without_django() -> None:
     modules = (
-        "bridge, client, deliveries, edge, events, exchange, files, hub, messages, ranges, reading, streams, threads"
+        "bridge, client, deliveries, edge, events, exchange, files, hub, messages, pictures, ranges, reading, streams, "
+        "threads"
     )
-    check = f"import sys; from mediadl.asgi import {modules}; sys.exit('django' in sys.modules)"
+    check = f"import sys; from mediadl.asgi import {modules}; sys.exit(bool({{'django', 'httpx'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=True, timeout=20)
 
 

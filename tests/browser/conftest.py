@@ -23,6 +23,7 @@ from pytest_django import Settings
 from accounts.models import User
 from downloads import storage
 from downloads.models import Job, MediaFile, Node
+from tests.engine.guard.peers import guard_process
 from tests.factories import JobFactory, MediaFileFactory
 from tests.product import free_port
 
@@ -52,7 +53,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def guard_url() -> Iterator[str]:
+    """The real guard, to which loopback is open: pictures of other sites come by it."""
+    with guard_process(EGRESS_ALLOW="127.0.0.1") as running:
+        yield f"http://127.0.0.1:{running.port}"
+
+
+@pytest.fixture(scope="session")
+def server(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory, guard_url: str
+) -> Iterator[Server]:
     directory, port = tmp_path_factory.mktemp("web"), free_port()
     url = f"http://127.0.0.1:{port}"
     with django_db_blocker.unblock():
@@ -66,6 +76,7 @@ def server(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyte
         "SECRET_KEY": django_settings.SECRET_KEY,
         "LINK_KEYS": ",".join(django_settings.LINK_KEYS),
         "STORAGE_RESERVE_BYTES": "0",
+        "GUARD_URL": guard_url,
     }
     command = [sys.executable, "-m", "uvicorn", "mediadl.asgi:application", "--port", str(port), "--no-access-log"]
     with (directory / "log").open("wb") as log:

@@ -1,0 +1,106 @@
+"""A look at a link before it is downloaded."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from downloads.models import Job, Probe
+from tests.browser.conftest import Tab
+from tests.browser.test_accessibility import inspect
+from tests.origin import Origin
+from tests.product import wait_until
+from tests.web.test_preview import found
+
+LINK = "https://video.example/watch?v=1"
+PASTE = """text => {
+  const data = new DataTransfer();
+  data.setData("text", text);
+  document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def finish(**about: object) -> Probe:
+    probe: Probe = wait_until(Probe.objects.queued().first, 10)
+    probe.start("node-1/1/1")
+    probe.complete(found(**about))
+    return probe
+
+
+def paste(page: Page, text: str) -> None:
+    page.evaluate(PASTE, text)
+
+
+def test_a_pasted_link_is_looked_at(tab: Tab, origin: Origin) -> None:
+    page = tab.open("/")
+    paste(page, LINK)
+    expect(page.locator("#preview")).to_contain_text("Looking at video.example")
+    finish(thumbnail=origin.url("/image.jpg"))
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("A walk")
+    expect(preview).to_contain_text("1:40")
+    wait_until(lambda: page.evaluate("document.querySelector('#preview img').naturalWidth"), 10)
+    expect(preview.locator("[data-quality=best]")).to_contain_text("64.0 MB")
+    expect(preview.locator("[data-quality='2160p']")).to_be_hidden()
+    page.locator("[name=quality][value='2160p']").check(force=True)
+    expect(preview.locator("[data-quality='2160p']")).to_contain_text("not offered")
+    expect(preview.locator("[data-quality='2160p']")).to_be_visible()
+    inspect(page)
+
+
+def test_sizes_follow_the_options(tab: Tab, origin: Origin) -> None:
+    page = tab.open("/")
+    paste(page, LINK)
+    finish(thumbnail=origin.url("/image.jpg"))
+    expect(page.locator("[data-quality='720p']")).to_contain_text("64.0 MB")
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Container").select_option("webm")
+    expect(page.locator("[data-quality='720p']")).to_contain_text("12.0 MB")
+
+
+def test_the_look_goes_with_its_link(tab: Tab, origin: Origin) -> None:
+    page = tab.open("/")
+    paste(page, LINK)
+    finish(thumbnail=None)
+    expect(page.locator("#preview")).to_contain_text("A walk")
+    paste(page, "https://other.example/2")
+    expect(page.locator("#preview")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator(".job-card")).to_have_count(2)
+    paste(page, LINK)
+    expect(page.locator("#preview")).to_contain_text("A walk")
+    page.keyboard.press("Enter")
+    expect(page.locator("#preview")).to_have_count(0)
+    assert Job.objects.count() == 3
+    assert Probe.objects.count() == 1
+
+
+def test_a_shared_link_is_looked_at(tab: Tab) -> None:
+    page = tab.open(f"/?url={LINK}")
+    finish(title="كيف تصنع الخبز", thumbnail=None, uploader="x" * 300)
+    expect(page.locator("#preview .job-title")).to_have_text("كيف تصنع الخبز")
+    inspect(page)
+
+
+def test_a_link_that_cannot_be_looked_at_says_so(tab: Tab) -> None:
+    page = tab.open("/")
+    paste(page, "http://user:secret@video.example/")
+    expect(page.locator("[data-preview] .field-errors")).to_be_visible()
+    inspect(page)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_looks_without_script(plain_tab: Tab, origin: Origin, width: int) -> None:
+    plain_tab.page.set_viewport_size({"width": width, "height": 900})
+    page = plain_tab.open("/")
+    page.get_by_label("Links, one on each line").fill(LINK)
+    page.get_by_label("720p").check(force=True)
+    page.get_by_role("button", name="Look first").click()
+    expect(page.get_by_text("Looking at video.example")).to_be_visible()
+    finish(thumbnail=origin.url("/image.jpg"))
+    page.get_by_role("button", name="Look first").click()
+    expect(page.locator("#preview")).to_contain_text("A walk")
+    expect(page.locator("[data-quality='720p']")).to_contain_text("64.0 MB")
+    page.get_by_role("button", name="Download").click()
+    expect(page.locator(".job-card")).to_have_count(1)
+    assert Job.objects.get().options["quality"] == "720p"
