@@ -27,6 +27,7 @@ def run(listener: socket.socket) -> None:
         log_config=None,
         proxy_headers=False,
         lifespan="on",
+        http="httptools",
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable
 
 import structlog
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
 from downloads.web.errors import DATABASE_ERRORS, service_unavailable
@@ -30,6 +35,24 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
+
+
+class ContentPolicyMiddleware(CSPMiddleware):
+    """django-csp, which writes a policy anew for every answer; most answers have the same."""
+
+    # What its decorators and nonces leave behind.
+    CHANGES = frozenset({"_csp_exempt", "_csp_config", "_csp_update", "_csp_replace"})
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_plain = not (settings.DEBUG or hasattr(request, "_csp_nonce") or vars(response).keys() & self.CHANGES)
+        if not is_plain:
+            return super().process_response(request, response)
+        response.setdefault(HEADER, self._policy)
+        return response
+
+    @cached_property
+    def _policy(self) -> str:
+        return build_policy()
 
 
 class SecurityHeadersMiddleware:

@@ -71,7 +71,8 @@ class Directory:
     def __init__(self, owners: Iterable[uuid.UUID]) -> None:
         self._of_account: defaultdict[uuid.UUID, list[Endpoint]] = defaultdict(list)
         self._of_requests: dict[uuid.UUID, Endpoint] = {}
-        for endpoint in Endpoint.objects.enabled().filter(owner__in=[*filter(Endpoint.objects.has_enabled, owners)]):
+        reachable = [*filter(Endpoint.objects.has_enabled, owners)]
+        for endpoint in Endpoint.objects.enabled().filter(owner__in=reachable) if reachable else ():
             if endpoint.is_for_requests:
                 self._of_requests[endpoint.owner_id] = endpoint
             else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import AutoField, Field, Model, QuerySet
+from django.db.models.expressions import Col, DatabaseDefault
 from django.db.models.query import ModelIterable
 
 M = TypeVar("M", bound=Model)
@@ -41,20 +43,46 @@ class Prepared(Generic[M]):
 
 
 def insert(row: Model) -> None:
-    """`row.save(force_insert=True)` without signals; what the database chooses itself does not come back to `row`."""
-    sql, fields = _insert(type(row))
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as Model.save does
+    """`row.save(force_insert=True)` without signals; what the database fills comes back, but for an automatic id.
+
+    Values only: raises ValueError where a field that the database fills has one, as it would be lost.
+    """
+    statement = _insert(type(row))
+    if any(not isinstance(getattr(row, str(field.attname)), DatabaseDefault) for field in statement.chosen):
+        raise ValueError(f"the database fills {', '.join(field.name for field in statement.chosen)}")
+    # `connection` looks this up at every use.
+    database = connections[DEFAULT_DB_ALIAS]
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in statement.given]
+    with database.cursor() as cursor:
+        cursor.execute(statement.sql, values)
+        if statement.chosen:
+            for field, value in zip(statement.chosen, cursor.fetchone(), strict=True):
+                setattr(row, str(field.attname), _read(field, value, database))
+    row._state.adding, row._state.db = False, database.alias  # noqa: SLF001 - as Model.save does
+
+
+class Insert(NamedTuple):
+    sql: str
+    given: list[Field[Any, Any]]
+    chosen: list[Field[Any, Any]]
 
 
 @functools.cache
-def _insert(model: type[Model]) -> tuple[str, list[Field[Any, Any]]]:
-    """All columns but those that the database fills."""
+def _insert(model: type[Model]) -> Insert:
     quoted = connection.ops.quote_name
-    columns_of = model._meta.local_concrete_fields  # noqa: SLF001 - public in all but its name
-    fields = [field for field in columns_of if not (field.has_db_default() or isinstance(field, AutoField))]
-    columns = ", ".join(quoted(str(field.column)) for field in fields)
-    marks = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {quoted(model._meta.db_table)} ({columns}) VALUES ({marks})", fields  # noqa: S608, SLF001
+    columns = model._meta.local_concrete_fields  # noqa: SLF001 - public in all but its name
+    given = [field for field in columns if not (field.has_db_default() or isinstance(field, AutoField))]
+    chosen = [field for field in columns if field.has_db_default()]
+    names = ", ".join(quoted(str(field.column)) for field in given)
+    marks = ", ".join(["%s"] * len(given))
+    returning = f" RETURNING {', '.join(quoted(str(field.column)) for field in chosen)}" if chosen else ""
+    table = quoted(model._meta.db_table)  # noqa: SLF001
+    return Insert(f"INSERT INTO {table} ({names}) VALUES ({marks}){returning}", given, chosen)  # noqa: S608
+
+
+def _read(field: Field[Any, Any], value: Any, database: BaseDatabaseWrapper) -> Any:
+    """What a query would have read: SQLite has neither times nor UUIDs of its own."""
+    column = Col(str(field.model._meta.db_table), field)  # noqa: SLF001
+    for converter in (*database.ops.get_db_converters(column), *column.get_db_converters(database)):
+        value = converter(value, column, database)
+    return value

@@ -18,6 +18,7 @@ from django.db.models import Case, F, Q, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from uuid_utils.compat import uuid7
 
+from accounts.models import prepared
 from downloads import bell
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.models.batch import Batch
@@ -202,9 +203,12 @@ class Job(models.Model):
     def submit(cls, **fields: Any) -> Job:
         """A queued job, its first event and its wake-up, which commit together or not at all."""
         with transaction.atomic(savepoint=False):
-            job = cls.objects.create(**fields)
-            if expressions := [name for name, value in fields.items() if hasattr(value, "resolve_expression")]:
-                job.refresh_from_db(fields=expressions)
+            job = cls(**fields)
+            if "eligible_at" in fields:
+                job.save(force_insert=True)
+                job.refresh_from_db(fields=["eligible_at"])
+            else:
+                prepared.insert(job)
             JobEvent.objects.append(job, "queued")
             bell.ring(bell.DOWNLOAD)
         return job
