@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import socket
 import tempfile
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from downloads import storage
+from downloads import storage, ytdlp_versions
 from downloads.engine import sandbox
 from downloads.engine.tools import find_ffmpeg, find_javascript, version_of
 
@@ -34,15 +33,15 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    return [database(), storage_directory(), *bucket(), ffmpeg(), javascript(), guard(), sandboxing()]
+    return [database(), storage_directory(), *bucket(), ytdlp(), ffmpeg(), javascript(), guard(), sandboxing()]
 
 
 def node_facts() -> dict[str, Any]:
     """The columns of this node's row."""
-    found = [storage_directory(), *bucket(), ffmpeg(), javascript(), guard(), sandboxing()]
+    found = [storage_directory(), *bucket(), ytdlp(), ffmpeg(), javascript(), guard(), sandboxing()]
     return {
         "version": version(),
-        "ytdlp_version": ytdlp_version(),
+        "ytdlp_version": ytdlp_versions.in_use(),
         "slots": settings.WORKERS,
         "sandbox": sandbox.probe().level,
         "components": {item.name: {"status": item.status, "message": item.message} for item in found},
@@ -53,12 +52,6 @@ def node_facts() -> dict[str, Any]:
 def version() -> str:
     text = (Path(settings.BASE_DIR) / "pyproject.toml").read_text()
     return text.partition('\nversion = "')[2].partition('"')[0]
-
-
-@functools.cache
-def ytdlp_version() -> str:
-    # From the package's metadata: importing yt_dlp here would cost every process its memory.
-    return importlib.metadata.version("yt-dlp")
 
 
 def database() -> Finding:
@@ -98,6 +91,17 @@ def bucket() -> list[Finding]:
         remedy = "Check S3_BUCKET, S3_ENDPOINT_URL and the key, and that this machine reaches the store."
         return [Finding(name="bucket", status="error", message=failure.strerror or str(failure), remedy=remedy)]
     return [Finding(name="bucket", status="ok", message=f"{settings.S3_BUCKET} answers")]
+
+
+def ytdlp() -> Finding:
+    used, chosen = ytdlp_versions.in_use(), ytdlp_versions.directory()
+    running = ytdlp_versions.running()
+    if chosen is not None and running is not None and running.overlay != str(chosen):
+        remedy = "See the log of `manage.py up`; then run manage.py ytdlp_update again, or with --rollback."
+        message = f"{used} is in use, and not the one that was chosen, {ytdlp_versions.version_in(chosen)}"
+        return Finding(name="yt_dlp", status="warning", message=message, remedy=remedy)
+    where = f"in {chosen}" if chosen else "as installed"
+    return Finding(name="yt_dlp", status="ok", message=f"{used}, {where}")
 
 
 @functools.cache

@@ -30,6 +30,7 @@ LONG_QUEUE = 100
 # Without these the service is of no use to anybody.
 VITAL = frozenset({"database", "storage", "workers"})
 COMPONENTS = ("bucket", "ffmpeg", "javascript", "guard", "engine", "sandbox")
+YTDLP = "yt_dlp"
 WORSE = ("ok", "warning", "error")
 
 
@@ -129,9 +130,18 @@ def components() -> list[Check]:
     nodes = list(Node.objects.alive())
     if not nodes:
         return []
-    is_named = all(node.ytdlp_version for node in nodes)
-    ytdlp = Check(name="yt_dlp", status="ok" if is_named else "warning", message="ok" if is_named else "not found")
-    return [ytdlp, *(check for name in COMPONENTS if (check := _component(name, nodes)))]
+    return [_ytdlp(nodes), *(check for name in COMPONENTS if (check := _component(name, nodes)))]
+
+
+def _ytdlp(nodes: list[Node]) -> Check:
+    found = _component(YTDLP, nodes) or Check(name=YTDLP)
+    if found.status != "ok":
+        return found
+    versions = {node.ytdlp_version for node in nodes}
+    if "" in versions:
+        return Check(name=YTDLP, status="warning", message="not found")
+    # Said without the versions: only operators are shown those.
+    return found if len(versions) == 1 else Check(name=YTDLP, message="Workers use different versions of yt-dlp.")
 
 
 def _component(name: str, nodes: list[Node]) -> Check | None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import socket
 import stat
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from downloads import bell, clusters, diagnosis, server, workers
 from downloads.guard_counts import GuardCounts
 from downloads.models import Job, Node
-from downloads.processes import Launch, Service, fork, program
+from downloads.processes import Service, fork
+from downloads.succession import EngineService, bare_python
 
 PULSE_SECONDS = 10.0
 SILENT_CLUSTER_SECONDS = 25.0
@@ -45,11 +45,10 @@ def services(parts: frozenset[str], web_socket: socket.socket | None) -> list[Se
 
 def _engine_services() -> list[Service]:
     """The guard and the fork server; workers learn from the settings where they are."""
-    engine_socket = settings.ENGINE_SOCKET = _engine_socket()
-    engine = ["-m", "downloads.engine.forkserver", "--socket", str(engine_socket)]
+    settings.ENGINE_SOCKET = _engine_socket()
     # One that runs elsewhere is the only way out of the network that this node is in.
     guards = [] if settings.GUARD_URL else [_guard_service()]
-    return [*guards, Service("engine", _bare_python(engine, {}, []), stop_order=2)]
+    return [*guards, EngineService(settings.ENGINE_SOCKET)]
 
 
 def _guard_service() -> Service:
@@ -60,7 +59,7 @@ def _guard_service() -> Service:
     descriptor = listener.detach()
     settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
     guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(_guard_stats())]
-    return Service("guard", _bare_python(guard, _egress(), [descriptor]), stop_order=2)
+    return Service("guard", bare_python(guard, _egress(), [descriptor]), stop_order=2)
 
 
 def _guard_stats() -> Path:
@@ -78,15 +77,6 @@ def _engine_socket() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{short} is not a directory of ours alone: remove it, or choose a shorter DATA_DIR")
     return short / chosen.name
-
-
-def _bare_python(arguments: list[str], environment: dict[str, str], pass_fds: list[int]) -> Launch:
-    """A Python that knows no secrets, for what touches the network."""
-    kept = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV")
-    bare = {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": str(settings.BASE_DIR)}
-    if settings.FFMPEG_LOCATION:
-        bare["FFMPEG_LOCATION"] = settings.FFMPEG_LOCATION
-    return program([sys.executable, *arguments], environment=bare | environment, pass_fds=pass_fds)
 
 
 def _egress() -> dict[str, str]:

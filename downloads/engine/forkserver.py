@@ -22,11 +22,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from downloads.engine import launch, leash, linux, sandbox, usage, wire
+from downloads.engine import launch, leash, linux, overlay, sandbox, usage, wire
 from downloads.engine.spec import Event, JobSpec
 
 log = logging.getLogger("downloads.engine.forkserver")
 
+_OVERLAY = "--overlay"
 DEFAULT_CHILD = "downloads.engine.entry:run"
 
 _KEPT_VARIABLES = frozenset(
@@ -48,9 +49,11 @@ def main() -> None:
     os.closerange(3, 65536)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
     began = time.monotonic()
-    entry = _load(arguments.child, is_sandboxed=not arguments.no_sandbox)
+    entry = _load_with_overlay(arguments)
     _kill_strays()
     server = ForkServer(arguments.socket, entry)
+    if arguments.report:
+        overlay.report(arguments.report, arguments.overlay)
     log.info("ready after %.2f s", time.monotonic() - began)
     server.serve_forever()
 
@@ -59,6 +62,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m downloads.engine.forkserver")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--child", default=DEFAULT_CHILD, help="module:function(spec, emit) -> exit status")
+    parser.add_argument(_OVERLAY, type=Path, help="a directory with another yt-dlp than the installed one")
+    parser.add_argument("--report", type=Path, help="a file that says who is ready, and with what")
     parser.add_argument("--no-sandbox", action="store_true", help="for kernels that break under it; health shows it")
     return parser.parse_args()
 
@@ -72,7 +77,20 @@ def _shed_environment() -> None:
     del os.environ["PYTHONPATH"]  # it was for us alone
 
 
-def _load(child: str, *, is_sandboxed: bool) -> launch.Entry:
+def _load_with_overlay(arguments: argparse.Namespace) -> launch.Entry:
+    """What cannot be loaded out of it must not stop all downloads: then the installed yt-dlp does."""
+    chosen = arguments.overlay
+    if chosen is None:
+        return _load(arguments.child, is_sandboxed=not arguments.no_sandbox)
+    try:
+        overlay.enter(chosen)
+        return _load(arguments.child, is_sandboxed=not arguments.no_sandbox, readable=(str(chosen),))
+    except Exception:
+        log.exception("yt-dlp cannot be loaded from %s: going on with the installed one", chosen)
+        overlay.start_without(_OVERLAY)
+
+
+def _load(child: str, *, is_sandboxed: bool, readable: tuple[str, ...] = ()) -> launch.Entry:
     """Import and warm everything a child needs, and make its memory cheap to fork and to share."""
     module_name, _, function = child.partition(":")
     module = import_module(module_name)
@@ -85,7 +103,7 @@ def _load(child: str, *, is_sandboxed: bool) -> launch.Entry:
     gc.collect()
     gc.freeze()
     linux.use_huge_pages()
-    return launch.Entry(run=getattr(module, function), is_sandboxed=is_sandboxed)
+    return launch.Entry(run=getattr(module, function), is_sandboxed=is_sandboxed, readable=readable)
 
 
 class ForkServer:

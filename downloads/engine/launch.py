@@ -31,6 +31,8 @@ class Entry:
 
     run: Run
     is_sandboxed: bool = True
+    # Beside what every child may read.
+    readable: tuple[str, ...] = ()
 
 
 class Emitter:
@@ -99,7 +101,7 @@ def _enter_directory(work: str) -> None:
 
 
 def _run_confined(entry: Entry, spec: JobSpec, emit: Emit) -> int:
-    state = _enter_sandbox(spec) if entry.is_sandboxed else sandbox.OFF
+    state = _enter_sandbox(entry, spec) if entry.is_sandboxed else sandbox.OFF
     emit(_started(state))
     if spec.require_sandbox and state.level != "full":
         emit(wire.error("missing_dependency", "; ".join(state.reasons)))
@@ -107,12 +109,12 @@ def _run_confined(entry: Entry, spec: JobSpec, emit: Emit) -> int:
     return entry.run(spec, emit)
 
 
-def _enter_sandbox(spec: JobSpec) -> sandbox.SandboxState:
+def _enter_sandbox(entry: Entry, spec: JobSpec) -> sandbox.SandboxState:
     return sandbox.enter(
         work_directory=spec.work_directory,
         guard_port=urlsplit(spec.proxy_url).port,
         limits=spec.limits,
-        readable=[path for path in (spec.ffmpeg_location, spec.cookies_file) if path],
+        readable=[*entry.readable, *(path for path in (spec.ffmpeg_location, spec.cookies_file) if path)],
     )
 
 

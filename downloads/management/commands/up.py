@@ -23,6 +23,7 @@ from accounts.first_start import ensure_first_operator, register_environment_key
 from downloads import storage, workers
 from downloads.migrating import one_at_a_time
 from downloads.processes import CrashLoopError, Service, fork, stop_all
+from downloads.succession import EngineService, Succession
 from downloads.supervision import QUEUES, Pulse, answer_at_once, services
 from mediadl.static import collect_when_changed
 
@@ -90,11 +91,14 @@ class Command(BaseCommand):
 
     def _supervise(self, running: list[Service]) -> int:
         pulse = Pulse([service for service in running if service.name in QUEUES], self._say)
+        successions = [Succession(service, self._say) for service in running if isinstance(service, EngineService)]
         status = 0
         try:
             while not self.signals:
                 for service in running:
                     service.tend(self._say)
+                for succession in successions:
+                    succession.tend()
                 pulse.beat()
                 time.sleep(TICK_SECONDS)
         except CrashLoopError as failure:

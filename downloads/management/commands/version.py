@@ -8,7 +8,7 @@ from typing import Any
 import django
 from django.core.management.base import BaseCommand
 
-from downloads import diagnosis
+from downloads import diagnosis, ytdlp_versions
 
 
 class Command(BaseCommand):
@@ -17,6 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, **_: Any) -> None:
         self.stdout.write(f"mediadl {diagnosis.version()}")
-        self.stdout.write(f"yt-dlp {diagnosis.ytdlp_version()}")
+        self.stdout.write(f"yt-dlp {ytdlp_versions.in_use()}")
         self.stdout.write(f"Django {django.get_version()}")
         self.stdout.write(f"Python {platform.python_version()}")
