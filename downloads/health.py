@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from downloads import diagnosis
-from downloads.models import Job, Node
+from downloads.models import Hold, HoldKind, Job, Node
 
 Status = Literal["ok", "warning", "error"]
 Verdict = Literal["healthy", "degraded", "unhealthy"]
@@ -122,7 +122,9 @@ def workers() -> Check:
 def queue() -> Check:
     waiting = Job.objects.eligible().count()
     message = f"{waiting} waiting, the first of them for {Job.objects.longest_wait_seconds():.0f} s"
-    return Check(name="queue", status="warning" if waiting > LONG_QUEUE else "ok", message=message)
+    if is_paused := Hold.objects.of(HoldKind.QUEUE).exists():
+        message = f"Paused by an operator; {message}"
+    return Check(name="queue", status="warning" if is_paused or waiting > LONG_QUEUE else "ok", message=message)
 
 
 def components() -> list[Check]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.db.models.functions import Now
 
 from downloads import crash_points, storage
@@ -71,7 +71,9 @@ def forget_finished() -> int:
 
 def evict_over_quota() -> int:
     """Deletes the oldest files until the store is below STORAGE_QUOTA_BYTES; kept ones never."""
-    excess = _stored_bytes() - settings.STORAGE_QUOTA_BYTES if settings.STORAGE_QUOTA_BYTES else 0
+    excess = (
+        MediaFile.objects.stored().total_bytes() - settings.STORAGE_QUOTA_BYTES if settings.STORAGE_QUOTA_BYTES else 0
+    )
     evicted = 0
     for job in _evictable():
         if excess <= 0:
@@ -89,8 +91,3 @@ def _evictable() -> QuerySet[Job]:
 
 def _has_files() -> Exists:
     return Exists(MediaFile.objects.stored().filter(job=OuterRef("pk")))
-
-
-def _stored_bytes() -> int:
-    total: int = MediaFile.objects.stored().aggregate(total=Sum("size_bytes", default=0))["total"]
-    return total

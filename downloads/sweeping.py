@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
-from downloads import audit, batches, bell, cookies, crash_points, expansion, probing, recovery, retention
-from downloads.models import Job, Link, LinkVisit, Node
+from downloads import audit, batches, bell, cookies, crash_points, expansion, probing, recovery, retention, storage
+from downloads.models import Job, Link, LinkVisit, MediaFile, Node, Sample
 from webhooks import upkeep as webhooks
 
 log = structlog.get_logger(__name__)
@@ -84,10 +84,18 @@ def tidy() -> None:
             audit.remove_strays(report)
 
 
+def sample() -> None:
+    now = timezone.now()
+    if Sample.objects.is_due(now):
+        free = None if settings.S3_BUCKET else storage.free_bytes()
+        Sample.objects.take(now, stored_bytes=MediaFile.objects.stored().total_bytes(), free_bytes=free)
+
+
 def forget() -> None:
     if cache.add("sweep.forget", 1, DAILY_SECONDS):
         retention.forget_finished()
         Node.objects.forgotten().delete()
+        Sample.objects.purge(timezone.now())
         RateBucket.objects.purge()
         IdempotentAnswer.objects.purge()
         DayUsage.objects.purge()
@@ -107,5 +115,5 @@ def _safely(step: Callable[[], None]) -> None:
 
 STEPS = (
     *(recover, ring_for_due, look_after_probes, look_after_batches, look_after_webhooks),
-    *(remove_lent_cookies, expire, evict, tidy, forget),
+    *(remove_lent_cookies, expire, evict, tidy, sample, forget),
 )

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.principal import principal_of
 from downloads import bell
+from downloads.console import history
 from downloads.console.pages import for_staff, render
 from downloads.engine.hostnames import HostError, normal_host
 from downloads.models import Hold, HoldKind, Job, Node, Priority, Probe
@@ -39,7 +40,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     alive = set(Node.objects.alive().values_list("pk", flat=True))
     waiting = Waiting([node for node in nodes if node.pk in alive])
     running = list(Job.objects.running().select_related("owner").defer(*UNSEEN).order_by("started_at"))
-    owner = _chosen_owner(request)
+    owner, span = _chosen_owner(request), history.span_named(request.GET.get("span", ""))
     return render(
         request,
         "queue",
@@ -51,6 +52,9 @@ def queue(request: HttpRequest) -> HttpResponse:
         slots=waiting.slots,
         counts=Job.objects.unfinished().count_by_status(),
         longest=Job.objects.longest_wait_seconds(),
+        spans=history.SPANS,
+        span=span,
+        charts=history.charts(span),
         lanes=[*_lanes(waiting), *_probe_lanes()],
         waiting=[(job, waiting.reason(job)) for job in _next_jobs(owner)],
         owner=owner,

@@ -12,6 +12,7 @@ from downloads.models.job import Job
 from downloads.models.link import Link, LinkClosedError, LinkState, LinkVisit, TooManyLinksError
 from downloads.models.node import Node
 from downloads.models.probe import Probe, ProbeKind, ProbeStatus
+from downloads.models.sample import Sample
 from downloads.models.statuses import (
     FINISHED,
     LEGAL_MOVES,
@@ -54,6 +55,7 @@ __all__ = [
     "Probe",
     "ProbeKind",
     "ProbeStatus",
+    "Sample",
     "Stage",
     "Status",
     "Tally",

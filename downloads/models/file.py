@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -33,6 +33,10 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
 
     def main_ones(self) -> MediaFileQuerySet:
         return self.filter(is_main=True)
+
+    def total_bytes(self) -> int:
+        total: int = self.aggregate(total=Sum("size_bytes", default=0))["total"]
+        return total
 
     def mark_deleted(self) -> int:
         """The bytes are to go; the rows stay, so that a late request is told that the file expired."""

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from downloads.diagnosis import version
-from downloads.models import Node
+from downloads.models import Hold, HoldKind, Node
 
 THEME_COOKIE = "theme"
 THEMES = ("system", "light", "dark")
@@ -59,7 +59,7 @@ class Product:
         user = getattr(self.request, "user", None)
         if user is None or not user.is_authenticated:
             return []
-        return [*_open_api(), *_workers(), *(_components() if user.is_staff else ())]
+        return [*_open_api(), *_pause(), *_workers(), *(_components() if user.is_staff else ())]
 
 
 def product(request: HttpRequest) -> dict[str, Any]:
@@ -70,6 +70,12 @@ def _open_api() -> list[str]:
     if settings.REQUIRE_API_KEY:
         return []
     return ["The API is open: whoever reaches this server can use it without a key (REQUIRE_API_KEY is false)."]
+
+
+def _pause() -> list[str]:
+    if Hold.objects.of(HoldKind.QUEUE).exists():
+        return ["Downloads are paused by an operator. What you submit waits, and starts when they go on."]
+    return []
 
 
 def _workers() -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from downloads.models import Hold, HoldKind, Job, Node
+from downloads.models import Hold, HoldKind, Job, Node, Sample
 from tests.browser.conftest import Tab
 from tests.browser.test_accessibility import LONG, RIGHT_TO_LEFT, UNBROKEN, inspect
 from tests.factories import JobFactory, UserFactory
@@ -35,11 +38,47 @@ def crowd(user: User) -> list[Job]:
     ]
 
 
+@pytest.fixture(scope="session")
+def known_types(django_db_setup: None, django_db_blocker: Any) -> list[ContentType]:
+    with django_db_blocker.unblock():
+        return list(ContentType.objects.all())
+
+
+@pytest.fixture
+def content_types(transactional_db: None, known_types: list[ContentType]) -> None:
+    """With the same ids in every test: the server remembers them, and writes them into the admin's log."""
+    Permission.objects.all().delete()
+    ContentType.objects.all().delete()
+    ContentType.objects.bulk_create(known_types)
+    ContentType.objects.clear_cache()
+
+
+@pytest.fixture
+def past(transactional_db: None) -> None:
+    """A day of samples."""
+    now = timezone.now()
+    for hour in range(26):
+        ended = {
+            "completed": sum(40 + 9 * (past % 5) for past in range(hour)),
+            "failed": hour * 2,
+            "cancelled": hour // 3,
+        }
+        used = 4_000_000_000 * hour
+        Sample.objects.create(
+            taken_at=now - timedelta(hours=26 - hour),
+            downloaded_bytes=used,
+            stored_bytes=used // 2,
+            free_bytes=300_000_000_000 - used // 2,
+            **ended,
+        )
+
+
 def row_of(page: Page, table: str, text: str) -> str:
     return page.get_by_role("region", name=table).get_by_role("row").filter(has_text=text).inner_text()
 
 
-def test_the_queue_with_everything(tab: Tab, crowd: list[Job]) -> None:
+@pytest.mark.usefixtures("crowd", "past")
+def test_the_queue_with_everything(tab: Tab) -> None:
     inspect(tab.open("/admin/queue/"))
 
 
@@ -62,8 +101,8 @@ def test_the_queue_moves_by_itself(tab: Tab, crowd: list[Job]) -> None:
     assert page.get_by_label("Name", exact=True).input_value() == "half typ"
 
 
+@pytest.mark.usefixtures("content_types")
 def test_the_queue_is_steered_without_script(plain_tab: Tab, crowd: list[Job]) -> None:
-    """One test, since the server remembers the ids of content types, which each test's flush gives anew."""
     page = plain_tab.open("/admin/queue/")
     page.get_by_role("button", name="Pause the queue").click()
     expect(page.get_by_text("Paused: The queue. What runs already goes on.")).to_be_visible()

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from downloads.health import examine
 from downloads.models import Hold, HoldKind, Node, Probe, ProbeKind
 from tests.factories import JobFactory, UserFactory
 from tests.web.conftest import signed_in
@@ -94,12 +95,12 @@ def test_costs_the_same_however_much_there_is(
     JobFactory()
     JobFactory(running=True)
     site.get(QUEUE)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(17):
         site.get(QUEUE)
     JobFactory.create_batch(9)
     for _ in range(9):
         JobFactory(running=True)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(17):
         site.get(QUEUE)
 
 
@@ -192,3 +193,12 @@ def test_a_job_says_why_it_waits(site: Client) -> None:
     job = JobFactory()
     Hold.objects.place(HoldKind.HOST, job.host)
     assert "Its host is paused." in site.get(f"/admin/downloads/job/{job.pk}/change/").text
+
+
+def test_a_paused_queue_is_told_to_everybody_and_to_health(page: Client) -> None:
+    assert "paused by an operator" not in page.get("/").text
+    Hold.objects.place(HoldKind.QUEUE)
+    assert "Downloads are paused by an operator." in page.get("/").text
+    (check,) = [check for check in examine().checks if check.name == "queue"]
+    assert check.status == "warning"
+    assert check.message.startswith("Paused by an operator; 0 waiting")

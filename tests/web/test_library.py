@@ -76,11 +76,11 @@ def test_asks_the_database_equally_often_however_many_jobs_there_are(
 ) -> None:
     MediaFileFactory(job=JobFactory(owner=user, finished=True))
     page.get("/library")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page.get("/library")
     for _ in range(20):
         MediaFileFactory(job=JobFactory(owner=user, finished=True))
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page.get("/library")
 
 

@@ -141,11 +141,11 @@ def test_listing_costs_the_same_however_many_there_are(
     endpoints = [endpoint_of(user) for _ in range(5)]
     for endpoint in endpoints:
         outbox.record_test(endpoint)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         page.get(PAGE)
     for _ in range(5):
         outbox.record_test(endpoint)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page.get(at(endpoint))
 
 
