@@ -15,7 +15,10 @@ FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
 
-.PHONY: help run test test-sqlite test-browser test-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema docs sbom requirements clean
+# 5 is pytest's word for no tests: not every promise has some of each kind, or on each database.
+PROMISED = ATTACKS=1 $(PYTEST) tests -s -o python_files='test_*.py full_*.py' --promise $(ID) $(PYTEST_ARGS)
+
+.PHONY: help run test test-sqlite test-browser test-postgres promise promise-sqlite promise-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema docs sbom requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +54,17 @@ faults-sqlite: .venv/.dev
 
 faults-postgres: .venv/.dev
 	$(ON_POSTGRES) $(FAULTS) $(PYTEST_ARGS)
+
+promise: .venv/.dev ## what measures one row of docs/promises.md, the long runs too: make promise ID=P7
+	@test -n "$(ID)" || { echo "Which one? make promise ID=P7"; exit 2; }
+	@for database in $$(echo $(FAULTS_DATABASES) | tr , ' '); do $(MAKE) --no-print-directory promise-$$database || exit 1; done
+
+promise-sqlite: .venv/.dev
+	$(PROMISED) -m "not browser" || test $$? -eq 5
+	$(PROMISED) -m browser || test $$? -eq 5
+
+promise-postgres: .venv/.dev
+	$(ON_POSTGRES) env $(PROMISED) -m "not browser" || test $$? -eq 5
 
 e2e: .venv/.dev ## whole workflows over HTTP, on a product of its own or on LIVE_API_URL with API_KEY
 	$(PYTEST) tests/e2e -o python_files='test_*.py full_*.py' --force-enable-socket $(PYTEST_ARGS)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.origin import Origin
 from tests.origin import media_directory as made_media
 from tests.programs import skip_what_cannot_run
+from tests.promises import keep_those_of
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -18,7 +19,13 @@ hypothesis.settings.register_profile("mediadl", deadline=None)
 hypothesis.settings.load_profile("mediadl")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promise", metavar="ID", help="run only the tests of this row of docs/promises.md, such as P7")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if promise := config.getoption("--promise"):
+        keep_those_of(promise, config, items)
     skip_what_cannot_run(items)
 
 

@@ -13,6 +13,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import ApiKey, DayUsage, RateBucket, Scope, SignInLink, User
 from tests.factories import JobFactory, MediaFileFactory
 
+pytestmark = pytest.mark.promise("S14")
+
 USERS, KEYS, ATTEMPTS = "/admin/accounts/user/", "/admin/accounts/apikey/", "/admin/axes/accessattempt/"
 
 

@@ -16,6 +16,8 @@ from rest_framework.views import APIView
 from accounts import keyformat
 from accounts.models import ApiKey, Scope, User
 
+pytestmark = pytest.mark.promise("S7")
+
 ME, KEYS = "/api/v1/me", "/api/v1/keys"
 
 

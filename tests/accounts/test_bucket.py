@@ -14,7 +14,7 @@ from accounts.models import RateBucket
 from accounts.models.bucket import NANOSECONDS
 from tests.accounts.racing import race_processes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S12"), pytest.mark.django_db]
 
 NOON = 1_800_000_000 * NANOSECONDS
 POLICY = Policy.of("test", 20, 100)

@@ -11,6 +11,8 @@ from accounts.models import ApiKey, KeyUnusableError, Scope, User
 from accounts.models.key import written
 from tests.accounts.racing import race
 
+pytestmark = pytest.mark.promise("S7")
+
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 

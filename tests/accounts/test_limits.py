@@ -24,6 +24,8 @@ from tests.accounts.conftest import ApiOf
 from tests.accounts.racing import race_processes
 from tests.programs import program
 
+pytestmark = pytest.mark.promise("S12")
+
 ME = "/api/v1/me"
 KEYS = "/api/v1/keys"
 

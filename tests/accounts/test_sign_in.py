@@ -14,6 +14,8 @@ from accounts.models import SignInLink, User
 from accounts.views import SIGN_INS_PER_MINUTE
 from tests.accounts.conftest import PASSWORD
 
+pytestmark = pytest.mark.promise("S13")
+
 SIGN_IN = "/accounts/sign-in/"
 HERE, ELSEWHERE = "203.0.113.1", "198.51.100.7"
 

@@ -10,7 +10,7 @@ from accounts.models import DayUsage
 from accounts.models.usage import KEPT_DAYS, day_ends_at
 from tests.accounts.racing import race_processes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S12"), pytest.mark.django_db]
 SUBJECT = uuid.uuid4()
 
 

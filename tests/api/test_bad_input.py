@@ -16,7 +16,7 @@ from downloads.api.requests import DownloadRequestSerializer
 from downloads.models import Job, JobEvent
 from tests.api.conftest import URL, Api, code_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S15"), pytest.mark.django_db]
 
 LONG = "x" * 3000
 

@@ -29,6 +29,8 @@ from mediadl.wsgi import application
 from tests.api.conftest import URL, key_of
 from tests.factories import JobFactory
 
+pytestmark = pytest.mark.promise("S15")
+
 CHECKED_IN = Path(django_settings.BASE_DIR) / "docs" / "openapi.json"
 ONLY_IN_FORM = {
     "cookies_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE),

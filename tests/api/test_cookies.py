@@ -19,7 +19,7 @@ from downloads.events import probe_channel
 from downloads.models import Batch, CookieJar, Job, Probe
 from tests.api.conftest import URL, Api, code_of, key_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S9"), pytest.mark.django_db]
 AT = "/auth/cookies"
 SECRET = "zq7cookieofanapi"
 TEXT = f"# Netscape HTTP Cookie File\n.example.com\tTRUE\t/\tTRUE\t4102444800\tsession\t{SECRET}\n"

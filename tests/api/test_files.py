@@ -15,7 +15,7 @@ from downloads.models import Job, JobEvent, MediaFile
 from tests.api.conftest import Api, code_of, key_of
 from tests.factories import JobFactory, row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S6"), pytest.mark.django_db]
 
 Stored = Callable[..., MediaFile]
 

@@ -27,7 +27,7 @@ from downloads.api import idempotency
 from downloads.models import Job, JobEvent
 from tests.api.conftest import URL, Api, code_of, key_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("P9"), pytest.mark.django_db]
 
 OTHER = "https://videos.example.com/watch/43"
 ONE = {"Idempotency-Key": "one"}

@@ -16,7 +16,7 @@ from downloads.models import Job, JobEvent, Priority, Status
 from tests.api.conftest import URL, Api, code_of, key_of
 from tests.factories import JobFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S3"), pytest.mark.django_db]
 
 DEFAULTS = {
     "quality": "best",

@@ -17,6 +17,8 @@ from tests.asgi.driver import Answer, Call, call, until
 from tests.asgi.handles import open_handles
 from tests.asgi.views import CONTENT, LARGE
 
+pytestmark = pytest.mark.promise("P14")
+
 Plan = list[Any]
 WHOLE = b"head" + CONTENT + b"between" + LARGE + b"end"
 ETAG = '"plan-1"'

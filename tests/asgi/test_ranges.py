@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from mediadl.asgi.ranges import MAX_RANGES, Decision, coalesce, decide, parse_range
 
+pytestmark = pytest.mark.promise("P14")
+
 ETAG = '"abc-1"'
 MODIFIED_AT = 1_700_000_000
 MODIFIED = formatdate(MODIFIED_AT, usegmt=True)

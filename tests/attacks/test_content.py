@@ -19,7 +19,7 @@ from tests.attacks.hostile import HostileSite
 from tests.origin import Origin
 from tests.product import Product, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("S5", "S6"), pytest.mark.processes, pytest.mark.timeout(240)]
 
 SECRET = "zq7-secret-of-another-file"
 SCRIPT = "<script>window.hit=1;top.hit=1;fetch('/api/v1/me')</script>"

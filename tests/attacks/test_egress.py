@@ -10,7 +10,7 @@ from tests.attacks.addresses import HOSTS, INTERNAL, PREFIXED, PRIVATE, PUBLIC, 
 from tests.attacks.enclave import LAX
 from tests.attacks.forays import VECTORS, Enclave, Foray, told
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.promise("S1"), pytest.mark.processes]
 
 TYPICAL = (f"http://{PRIVATE}/x.mp4", "http://mixed.test/x.mp4", "http://[::ffff:10.0.0.5]/x.mp4")
 

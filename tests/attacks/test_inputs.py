@@ -13,7 +13,7 @@ import pytest
 
 from tests.product import API_KEY, Product
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.promise("S15"), pytest.mark.processes]
 
 QUIET_SECONDS = 0.2
 NEVER = uuid.UUID(int=0)

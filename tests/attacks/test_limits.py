@@ -17,7 +17,7 @@ from tests.origin import Origin
 from tests.postgres import throwaway_postgres
 from tests.product import API_KEY, Product, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("S12"), pytest.mark.processes, pytest.mark.timeout(240)]
 
 POSTS, ALLOWED, CLIENTS = 200, 20, 40
 LIMIT_BYTES = 600_000

@@ -7,7 +7,7 @@ import pytest
 from tests.attacks.addresses import shapes
 from tests.attacks.forays import VECTORS, Enclave, Foray
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.promise("S1"), pytest.mark.processes, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.parametrize("vector", VECTORS)

@@ -19,7 +19,7 @@ from tests.attacks.products import own_product
 from tests.origin import Origin
 from tests.product import API_KEY, ROOT, Product, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("S9", "S10"), pytest.mark.processes, pytest.mark.timeout(240)]
 
 TOKEN = "zq7tokeninaquery"
 TITLE = "zq7titleofamedium"

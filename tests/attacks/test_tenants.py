@@ -48,7 +48,7 @@ from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFact
 from webhooks import outbox
 from webhooks.models import Delivery, Endpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S8"), pytest.mark.django_db]
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 READING = {"GET", "HEAD", "OPTIONS"}

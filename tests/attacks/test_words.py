@@ -16,7 +16,7 @@ from tests.attacks.hostile import HostileSite
 from tests.origin import Origin
 from tests.product import Product
 
-pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.promise("S4", "S13"), pytest.mark.processes, pytest.mark.browser, pytest.mark.timeout(300)]
 
 PAYLOADS = [
     "<script>window.hit=1</script>",

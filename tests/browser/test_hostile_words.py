@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -13,6 +14,8 @@ from downloads.models import Job, JobLog
 from downloads.web import listing
 from tests.browser.conftest import Tab, publish
 from tests.factories import JobFactory
+
+pytestmark = pytest.mark.promise("S13")
 
 PAYLOADS = [
     "<script>window.hit=1</script>",

@@ -18,6 +18,8 @@ from tests.browser.test_accessibility import LONG, inspect
 from tests.browser.test_keyboard import press_until
 from tests.factories import JobFactory, row
 
+pytestmark = pytest.mark.promise("S11")
+
 SECONDS, RATE = 240, 44_100
 
 

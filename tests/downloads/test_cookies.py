@@ -20,7 +20,7 @@ from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from downloads.models import CookieJar, Job, Probe, ProbeKind, ProbeStatus, Status
 from tests.factories import JobFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S9"), pytest.mark.django_db]
 SECRET = "zq7lentvalue"
 TEXT = f".site.example\tTRUE\t/\tTRUE\t4102444800\tsession\t{SECRET}\n"
 

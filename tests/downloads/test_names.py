@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from downloads.names import display_name, safe, template_error
 
+pytestmark = pytest.mark.promise("S4")
+
 FACTS = {"id": "abc", "title": "A title", "uploader": "Somebody", "upload_date": "20260101", "playlist_index": 7}
 
 

@@ -18,7 +18,7 @@ from downloads.models import Job, MediaFile, Status
 from downloads.submission import submit
 from tests.factories import JobFactory, UserFactory, row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S12"), pytest.mark.django_db]
 Stored = Callable[..., MediaFile]
 
 

@@ -20,6 +20,7 @@ def is_there(file: MediaFile) -> bool:
     return storage.path_of(file.storage_key).exists()
 
 
+@pytest.mark.promise("P12")
 def test_files_go_at_their_expiry_and_their_rows_say_so(stored: Stored) -> None:
     due = stored(JobFactory(finished=True, expires_at=timezone.now() - timedelta(seconds=1)))
     later = stored()
@@ -33,6 +34,7 @@ def test_files_go_at_their_expiry_and_their_rows_say_so(stored: Stored) -> None:
     assert retention.expire_due() == 0
 
 
+@pytest.mark.promise("P12")
 def test_kept_files_never_expire(stored: Stored) -> None:
     kept = stored(JobFactory(finished=True))
     kept.job.keep()
@@ -79,6 +81,7 @@ def test_the_oldest_files_go_first_over_the_quota_and_kept_ones_never(stored: St
     assert [is_there(file) for file in (kept, oldest, older, newest)] == [True, False, False, True]
 
 
+@pytest.mark.promise("P6")
 def test_the_audit_finds_what_only_one_side_knows(stored: Stored) -> None:
     fine, missing, damaged = stored(), stored(), stored()
     storage.path_of(missing.storage_key).unlink()
@@ -102,6 +105,7 @@ def test_the_audit_finds_what_only_one_side_knows(stored: Stored) -> None:
     assert is_there(fine)
 
 
+@pytest.mark.promise("P6")
 def test_the_audit_leaves_a_running_attempts_files_and_work_alone(stored: Stored) -> None:
     running = JobFactory(running=True, attempt=2)
     storage.prepare_work(running.pk)

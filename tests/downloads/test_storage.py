@@ -9,6 +9,8 @@ import pytest
 from downloads import storage
 from downloads.storage import StorageError
 
+pytestmark = pytest.mark.promise("S4")
+
 JOB, FILE = uuid.uuid4(), uuid.uuid4()
 
 

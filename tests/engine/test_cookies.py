@@ -15,6 +15,8 @@ from downloads.netscape import Cookie
 from tests.engine.attempts import Run
 from tests.origin import Origin
 
+pytestmark = pytest.mark.promise("S9")
+
 SECRET = "zq7cookieofthechild"
 
 

@@ -8,6 +8,8 @@ import pytest
 from downloads.engine.inspection import Role, complaint, inspect, is_transport_stream, kind_of
 from downloads.engine.tools import find_ffmpeg
 
+pytestmark = pytest.mark.promise("S5")
+
 WRITTEN_BY_FFMPEG = (
     *(".avi", ".flv", ".mov", ".mpg", ".wmv"),
     *(".aac", ".ac3", ".aiff", ".au", ".caf", ".flac", ".ogg", ".opus", ".tta", ".wav", ".wv"),

@@ -24,6 +24,8 @@ from tests.engine.processes import (
     wait_until,
 )
 
+pytestmark = pytest.mark.promise("P4")
+
 UNCOOPERATIVE = ("sleeps", "is_stubborn", "holds_the_interpreter")
 
 

@@ -6,6 +6,8 @@ from downloads.engine.errors import JobError
 from downloads.engine.limits import SPEED_WINDOW_SECONDS, Watch
 from downloads.engine.spec import Limits
 
+pytestmark = pytest.mark.promise("S12")
+
 MIB = 1024**2
 
 

@@ -13,6 +13,8 @@ from downloads.engine import ytdlp
 from downloads.engine.options import CONCAT_STEPS, FFMPEG_STEPS, build, is_custom_format
 from downloads.engine.spec import DownloadOptions, JobSpec
 
+pytestmark = pytest.mark.promise("S3")
+
 
 def params(**changes: Any) -> dict[str, Any]:
     own = {name: changes.pop(name) for name in ("cookies_file", "playlist_item", "ffmpeg_location") if name in changes}

@@ -4,6 +4,8 @@ import pytest
 
 from downloads.engine.redaction import MAX_CHARACTERS, redact
 
+pytestmark = pytest.mark.promise("S16")
+
 
 @pytest.mark.parametrize(
     ("text", "clean"),

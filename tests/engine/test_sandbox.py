@@ -19,7 +19,10 @@ import pytest
 from downloads.engine import landlock, sandbox, seccomp
 from tests.engine.processes import ROOT, Server, a_job, fork_server, read_all
 
-pytestmark = pytest.mark.skipif(sandbox.probe().level != "full", reason="this kernel has no full sandbox")
+pytestmark = [
+    pytest.mark.promise("S2"),
+    pytest.mark.skipif(sandbox.probe().level != "full", reason="this kernel has no full sandbox"),
+]
 
 REFUSED = {"EACCES", "EPERM"}
 MEBIBYTE = 1024**2

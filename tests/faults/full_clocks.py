@@ -12,7 +12,7 @@ from tests.faults.conftest import IS_POSTGRES, Bench
 from tests.faults.nodes import attempts, times_lost, two_nodes
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.promise("P12", "P16"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 # Two rounds of the sweep, and more than a lease.
 LONG_SECONDS = 25

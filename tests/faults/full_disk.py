@@ -12,7 +12,7 @@ from tests.faults.conftest import IS_POSTGRES, Bench
 from tests.faults.oracles import Oracle
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.promise("P7"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 MEBIBYTE = 1024**2
 Disk = Callable[[int], Path]

@@ -49,6 +49,7 @@ def pids(product: Product, role: str) -> list[int]:
     return [pid for pid, command in product.pids().items() if ROLES[role](product, pid, command)]
 
 
+@pytest.mark.promise("P3", "P4")
 def test_a_dead_worker_takes_its_download_along_and_nothing_is_shown_running(make_oracle: Bench) -> None:
     """P3 and P4: every slot of the node is killed at once."""
     oracle = make_oracle()
@@ -73,6 +74,7 @@ def kinds(history: list[tuple[str, int, str]]) -> list[str]:
     return [kind for kind, _, _ in history]
 
 
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize("patience", [0, 1, 5, None])
 def test_a_stop_hands_jobs_back_however_soon_it_is_followed_by_a_kill(
     make_oracle: Bench, patience: float | None
@@ -100,6 +102,7 @@ def test_a_stop_hands_jobs_back_however_soon_it_is_followed_by_a_kill(
     assert charged == [(0, 0)]
 
 
+@pytest.mark.promise("P11")
 def test_cancelling_is_quick_and_takes_the_bytes_along(make_oracle: Bench) -> None:
     """P11, ten times."""
     oracle = make_oracle()
@@ -119,6 +122,7 @@ def test_cancelling_is_quick_and_takes_the_bytes_along(make_oracle: Bench) -> No
     assert max(cleared) < 60
 
 
+@pytest.mark.promise("P11")
 def test_cancelling_what_does_not_run_takes_the_bytes_along_too(make_oracle: Bench) -> None:
     """P11: a job that waits for its time, one that is paused, one that waits for its retry."""
     oracle = make_oracle()
@@ -139,6 +143,7 @@ def test_cancelling_what_does_not_run_takes_the_bytes_along_too(make_oracle: Ben
     assert oracle.final_verdict() == []
 
 
+@pytest.mark.promise("P12")
 def test_files_go_at_their_expiry_and_not_before(make_oracle: Bench) -> None:
     """P12."""
     oracle = make_oracle()
@@ -161,6 +166,7 @@ def test_files_go_at_their_expiry_and_not_before(make_oracle: Bench) -> None:
     assert max(late.values()) < timedelta(seconds=60)
 
 
+@pytest.mark.promise("P17")
 def test_an_interrupted_download_goes_on_where_it_was(make_oracle: Bench) -> None:
     """P17: everything is killed half way through a file of 8 MB."""
     oracle = make_oracle()
@@ -176,6 +182,7 @@ def test_an_interrupted_download_goes_on_where_it_was(make_oracle: Bench) -> Non
     assert again <= size * 0.1
 
 
+@pytest.mark.promise("P15")
 def test_a_long_queue_costs_the_web_process_no_memory(make_oracle: Bench) -> None:
     """P15."""
     oracle = make_oracle(MAX_QUEUED_PER_OWNER="20000", WEB_WORKERS="1")
@@ -202,6 +209,7 @@ def resident_bytes(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.promise("P10")
 def test_a_stream_without_end_is_ended_by_its_time(make_oracle: Bench) -> None:
     oracle = make_oracle()
     job_id = oracle.submit("/endless.m3u8", timeout_sec=60)

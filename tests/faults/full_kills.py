@@ -12,7 +12,7 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.kills import Killer
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults, pytest.mark.timeout(1200)]
 
 
 def test_a_hundred_jobs_survive_two_hundred_random_kills(make_oracle: Bench) -> None:

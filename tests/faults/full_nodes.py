@@ -9,7 +9,7 @@ from tests.faults.nodes import times_lost, two_nodes
 from tests.faults.oracles import Oracle
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("P16"), pytest.mark.faults, pytest.mark.timeout(240)]
 
 
 def stored(oracle: Oracle) -> int:

@@ -11,7 +11,7 @@ from tests.faults.test_postgres import accepts, while_away
 from tests.postgres import ThrowawayPostgres
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("P8"), pytest.mark.faults, pytest.mark.timeout(240)]
 
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

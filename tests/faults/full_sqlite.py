@@ -16,7 +16,7 @@ from tests.faults.oracles import Oracle
 from tests.faults.test_postgres import accepts
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.promise("P8"), pytest.mark.faults, pytest.mark.timeout(180)]
 
 
 def test_a_lock_of_fifteen_seconds_is_told_in_time_and_loses_nothing(make_oracle: Bench) -> None:

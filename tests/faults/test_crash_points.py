@@ -13,7 +13,7 @@ from tests.faults.oracles import Oracle
 from tests.origin import Origin
 from tests.product import wait_until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults]
 
 WORKER_POINTS = [
     "claim.before_commit",
@@ -70,6 +70,7 @@ def test_a_submission_that_was_not_answered_may_exist_and_then_ends(shared_oracl
     assert len(shared_oracle.record.jobs()) - before == (3 if point == "submit.after_commit" else 2)
 
 
+@pytest.mark.promise("P9")
 @pytest.mark.parametrize("point", ["submit.before_commit", "idempotency.before_commit", "idempotency.after_commit"])
 def test_who_asks_again_with_the_same_key_after_a_crash_has_one_job(shared_oracle: Oracle, point: str) -> None:
     before, path = len(shared_oracle.record.jobs()), item()

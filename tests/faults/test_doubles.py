@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 SWEEP = "import django; django.setup(); from downloads import sweeping; sweeping.sweep()"
 
 
+@pytest.mark.promise("P2", "P16")
 def test_eight_wake_ups_for_each_job_run_it_once(make_oracle: Bench) -> None:
     oracle = make_oracle(WORKERS="2")
     for number in range(10):
@@ -34,6 +35,7 @@ def test_eight_wake_ups_for_each_job_run_it_once(make_oracle: Bench) -> None:
     assert {job.attempt for job in oracle.record.jobs().values()} == {1}
 
 
+@pytest.mark.promise("P16")
 def test_four_sweepers_at_once_recover_each_job_once(make_oracle: Bench) -> None:
     oracle = make_oracle()
     for number in range(4):
@@ -50,6 +52,7 @@ def test_four_sweepers_at_once_recover_each_job_once(make_oracle: Bench) -> None
     assert lost == [1, 1, 1, 1]
 
 
+@pytest.mark.promise("P9")
 def test_fifty_posts_with_one_idempotency_key_are_one_job(make_oracle: Bench) -> None:
     oracle = make_oracle()
     with ThreadPoolExecutor(50) as pool:

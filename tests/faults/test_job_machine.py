@@ -18,7 +18,7 @@ from downloads.models import Job, JobEvent, LeaseLostError, Stage, TransitionErr
 from tests.factories import UserFactory
 from tests.faults.oracles import illegal_steps
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db]
+pytestmark = [pytest.mark.promise("P2", "P10", "P11"), pytest.mark.faults, pytest.mark.django_db]
 
 ASKED = {
     "cancel": {"queued": "cancelled", "running": "cancelled", "paused": "cancelled"},

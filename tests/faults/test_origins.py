@@ -16,7 +16,7 @@ from tests.origin import Origin
 from tests.postgres import ThrowawayPostgres
 from tests.product import wait_until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.promise("P10"), pytest.mark.faults]
 
 SIZE = 158_260
 

@@ -12,7 +12,7 @@ from tests.faults.oracles import Oracle
 from tests.postgres import ThrowawayPostgres
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.promise("P8"), pytest.mark.faults, pytest.mark.timeout(180)]
 
 
 def test_a_database_that_is_away_is_told_with_503_and_nothing_is_lost(

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.kills import Killer
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults, pytest.mark.timeout(240)]
 
 
 def test_twelve_jobs_survive_twelve_random_kills(make_oracle: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.oracles import Oracle
 from tests.product import API_KEY
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.promise("P14"), pytest.mark.faults]
 
 CUTS = 200
 SIZE = 4_000_000

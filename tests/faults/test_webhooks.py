@@ -15,7 +15,7 @@ from tests.faults.test_crash_points import arm, fired, item
 from tests.product import wait_until
 from tests.webhooks.receiver import Receiver
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.promise("P13"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 POINTS = ["webhook.recorded", "webhook.before_claim", "webhook.after_send", "webhook.after_commit"]
 # Of jobs that wait for a day to come, and are cancelled before.

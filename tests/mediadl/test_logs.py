@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.promise("S16")
+
 # What a process of the product does: the settings configure, anybody logs.
 SPEAKER = """
 import logging, logging.config, sys

@@ -14,6 +14,8 @@ from django.test import Client
 from django.urls import path
 from pytest_django import Settings
 
+pytestmark = pytest.mark.promise("S13")
+
 
 def ok(request: HttpRequest) -> HttpResponse:
     return HttpResponse(structlog.contextvars.get_contextvars().get("request_id", ""))

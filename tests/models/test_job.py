@@ -210,6 +210,7 @@ PERMANENT = [code for code in ErrorCode if not ERRORS[code].is_retryable]
 SNOOZED = {ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL}
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("code", [code for code in PERMANENT if code not in SNOOZED])
 def test_a_permanent_error_fails_the_job_at_once(code: ErrorCode) -> None:
     job = JobFactory(running=True)
@@ -219,6 +220,7 @@ def test_a_permanent_error_fails_the_job_at_once(code: ErrorCode) -> None:
     assert job.finished_at is not None
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("code", [code for code in RETRYABLE if code not in SNOOZED])
 def test_a_passing_error_brings_the_job_back_within_the_envelope(code: ErrorCode) -> None:
     job = JobFactory(running=True)
@@ -229,6 +231,7 @@ def test_a_passing_error_brings_the_job_back_within_the_envelope(code: ErrorCode
     assert timedelta(seconds=-5) <= job.eligible_at - timezone.now() <= timedelta(seconds=10)
 
 
+@pytest.mark.promise("P10")
 def test_the_last_failure_is_final() -> None:
     job = JobFactory(running=True, failures=MAX_FAILURES - 1)
     job.fail(error(ErrorCode.NETWORK_ERROR))
@@ -236,6 +239,7 @@ def test_the_last_failure_is_final() -> None:
     assert (job.status, job.error_code) == (Status.FAILED, "network_error")
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("failures", range(1, 12))
 def test_retry_delays_have_full_jitter_below_an_exponential_ceiling(failures: int) -> None:
     ceiling = min(RETRY_CAP.total_seconds(), 10 * 2 ** (failures - 1))
@@ -245,6 +249,7 @@ def test_retry_delays_have_full_jitter_below_an_exponential_ceiling(failures: in
     assert ceiling * 0.8 < max(delays) <= ceiling
 
 
+@pytest.mark.promise("P10")
 def test_an_origin_that_asks_for_patience_gets_it_and_nothing_is_charged() -> None:
     job = JobFactory(running=True, failures=MAX_FAILURES - 1)
     job.fail(error(ErrorCode.RATE_LIMITED, retry_after=120))
@@ -275,6 +280,7 @@ def test_no_origin_can_put_a_job_off_for_more_than_an_hour() -> None:
     assert job.eligible_at - timezone.now() <= timedelta(hours=1)
 
 
+@pytest.mark.promise("P10")
 def test_a_job_that_keeps_killing_its_child_is_poison() -> None:
     job = JobFactory()
     for _ in range(MAX_CRASHES):

@@ -12,7 +12,7 @@ from downloads.models.link import MAX_OPEN_LINKS, REMEMBERED, VISIT, is_shareabl
 from tests.accounts.racing import race
 from tests.factories import JobFactory, MediaFileFactory, row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S11"), pytest.mark.django_db]
 
 NOW = timezone.now()
 HOUR = timedelta(hours=1)

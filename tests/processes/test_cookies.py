@@ -11,7 +11,7 @@ import pytest
 from tests.origin import Origin
 from tests.product import Product, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.promise("S9"), pytest.mark.processes]
 MakeProduct = Callable[..., Product]
 LINE = "127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tsession\tzq\n"
 

@@ -15,7 +15,7 @@ import pytest
 from tests.origin import Origin
 from tests.product import Product
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.promise("S11"), pytest.mark.processes]
 
 SIZE = 3_000_000
 CUT = 1_000_003

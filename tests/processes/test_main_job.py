@@ -44,6 +44,7 @@ def test_a_url_goes_in_and_its_file_comes_out(product: Product, origin: Origin) 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.promise("P14")
 def test_a_file_is_fetched_in_ranges_and_conditionally(product: Product, origin: Origin) -> None:
     url = complete(product, origin.url("/clip.mp4"))["file_url"]
     whole = product.fetch(url)
@@ -151,6 +152,7 @@ def test_cancelling_a_download_ends_its_processes_and_takes_its_bytes(product: P
     assert product.job(job_id)["status"] == "cancelled"
 
 
+@pytest.mark.promise("P17")
 def test_pausing_keeps_the_partial_file_and_resuming_goes_on_from_it(product: Product, origin: Origin) -> None:
     job_id = product.submit(origin.url("/slow/40000/clip.mp4"))["request_id"]
     work = product.data_dir / "work" / job_id
@@ -241,6 +243,7 @@ def test_subtitles_thumbnail_and_info_come_along(product: Product, origin: Origi
     assert "http_headers" not in product.fetch(info["file_url"]).text
 
 
+@pytest.mark.promise("P6")
 def test_the_store_agrees_with_its_rows(product: Product, origin: Origin) -> None:
     complete(product, origin.url("/clip.mp4"))
 

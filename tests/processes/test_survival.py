@@ -26,6 +26,7 @@ def outcome(product: Product, job: dict[str, Any]) -> tuple[str, int]:
     return done["status"], len(done["files"])
 
 
+@pytest.mark.promise("P1")
 def test_six_jobs_survive_the_kill_of_every_process(fresh_product: MakeProduct, origin: Origin) -> None:
     product = fresh_product()
     jobs = [product.submit(origin.url(f"/slow/60000/item/{number}.mp4")) for number in range(6)]
@@ -41,6 +42,7 @@ def test_six_jobs_survive_the_kill_of_every_process(fresh_product: MakeProduct, 
         assert done["attempt"] >= 1, number
 
 
+@pytest.mark.promise("P4")
 def test_a_killed_supervisor_leaves_no_process_behind(fresh_product: MakeProduct, origin: Origin) -> None:
     product = fresh_product()
     job = product.submit(origin.url("/slow/20000/clip.mp4"))
@@ -64,6 +66,7 @@ def test_a_killed_service_is_back_and_its_jobs_go_on(fresh_product: MakeProduct,
     assert outcome(product, job) == ("completed", 1)
 
 
+@pytest.mark.promise("P5")
 def test_a_stop_hands_running_jobs_back_and_a_start_finishes_them(fresh_product: MakeProduct, origin: Origin) -> None:
     product = fresh_product(DRAIN_SECONDS="20")
     job = product.submit(origin.url("/slow/30000/clip.mp4"))
@@ -94,6 +97,7 @@ def test_a_killed_download_process_is_tried_again(fresh_product: MakeProduct, or
     assert found["next_attempt_at"]
 
 
+@pytest.mark.promise("P16")
 def test_a_frozen_worker_loses_its_job_and_cannot_publish(fresh_product: MakeProduct, origin: Origin) -> None:
     product = fresh_product(WORKERS="2")
     job = product.submit(origin.url("/slow/8000/clip.mp4"))

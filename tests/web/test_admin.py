@@ -20,6 +20,8 @@ from downloads.models import Batch, Downloaded, Job, JobEvent, JobLog, MediaFile
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory, row
 from tests.web.conftest import signed_in
 
+pytestmark = pytest.mark.promise("S14")
+
 JOBS = "/admin/downloads/job/"
 
 

@@ -18,7 +18,7 @@ from downloads.links import address_of, link_id_of, token_of
 from downloads.models import Link, MediaFile
 from tests.factories import MediaFileFactory, row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.promise("S11"), pytest.mark.django_db]
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 KEYS = ["first-key-of-the-tests-0123456789abcdef", "second-key-of-the-tests-0123456789abcde"]

@@ -25,7 +25,11 @@ from webhooks import outbox, sender
 from webhooks.models import Delivery, DeliveryStatus, Endpoint, Failure
 
 # The transport has a thread of its own, but the database is asked by the sender's alone.
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guard", "no_lingering")]
+pytestmark = [
+    pytest.mark.promise("P13", "S1", "S10"),
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("guard", "no_lingering"),
+]
 
 
 @pytest.fixture

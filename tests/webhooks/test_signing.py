@@ -12,6 +12,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from webhooks import signing
 
+pytestmark = pytest.mark.promise("S10")
+
 BODY = '{"event":"download.completed","title":"Ein Lied für Mütter"}'.encode()
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from downloads.engine.guard_bodies import Body, Chunked, Length, MessageError, UntilClose
 from downloads.engine.guard_http import parse_request, parse_response
 
+pytestmark = pytest.mark.promise("S1")
+
 LINE = b"GET http://example.com/ HTTP/1.1\r\n"
 HOST = b"Host: example.com\r\n"
 

@@ -31,6 +31,8 @@ from tests.engine.guard.peers import (
     wait_until,
 )
 
+pytestmark = pytest.mark.promise("S1")
+
 
 class TestCounting:
     def test_writes_verdicts_to_a_file_while_it_runs(self, site: Site, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from tests.engine.guard.peers import (
     wait_until,
 )
 
+pytestmark = pytest.mark.promise("S1")
+
 MEGABYTE = 1024**2
 QUICK = GuardLimits(idle_seconds=1, half_closed_seconds=0.2, head_seconds=0.3, sweep_seconds=0.1, max_connections=3)
 

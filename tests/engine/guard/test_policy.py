@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from downloads.engine.guard_policy import DeniedError, Policy, Ports, Target, absolute_target, connect_target
 from downloads.engine.hostnames import HostError, normal_host
 
+pytestmark = pytest.mark.promise("S1")
+
 
 def nobody(_address: str) -> bool:
     return False

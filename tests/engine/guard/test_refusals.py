@@ -8,6 +8,8 @@ import pytest
 
 from tests.engine.guard.peers import LOCAL, Client, GuardProcess, Site, framed, guard_process, says, wait_until
 
+pytestmark = pytest.mark.promise("S1")
+
 # Each spells an internal host, or tries to pass one off as something else. PORT is the canary's.
 SHAPES: dict[str, list[str]] = {
     "loopback": [

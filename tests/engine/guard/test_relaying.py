@@ -29,6 +29,8 @@ from tests.engine.guard.peers import (
     says_and_resets,
 )
 
+pytestmark = pytest.mark.promise("S1")
+
 MEGABYTE = 1024**2
 
 

@@ -15,6 +15,8 @@ from downloads.engine.guard_dial import Dialer, FailedError, Resolver, is_own_ad
 from downloads.engine.guard_policy import DeniedError, Policy, Target
 from tests.engine.guard.peers import Client, ScriptedResolver, Site, framed, guard_thread, says
 
+pytestmark = pytest.mark.promise("S1")
+
 
 @pytest.fixture
 def origin_site() -> Iterator[Site]:
