@@ -13,7 +13,7 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts import limits
-from accounts.bookkeeping import left_out_while_locked
+from accounts.bookkeeping import dispensable
 from accounts.models import ApiKey, User
 
 CHALLENGE = 'ApiKey realm="mediadl", Bearer realm="mediadl"'
@@ -32,7 +32,7 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
             # Guessing is hopeless, yet each guess costs a query: the address pays for it as for a read.
             limits.charge_refused_key(request)
             raise exceptions.AuthenticationFailed("The API key is not valid.", code="invalid_api_key")
-        with left_out_while_locked():
+        with dispensable():
             key.touch(at)
         return key.owner, key
 

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.addresses import client_ip
-from accounts.bookkeeping import left_out_while_locked
+from accounts.bookkeeping import dispensable
 from accounts.models import ApiKey, RateBucket, User
 from accounts.models.bucket import HOUR_SECONDS, MINUTE_SECONDS, Balance, Quota
 from accounts.principal import principal_of
@@ -161,7 +161,7 @@ class ReadThrottle(RateThrottle):
 
     def _decide(self, request: Request) -> Decision | None:
         decision: Decision | None = None
-        with left_out_while_locked():
+        with dispensable():
             decision = super()._decide(request)
         return decision  # noqa: RET504 - the block may be left out
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
-from downloads import netscape, vault
+from downloads import netscape, storage, vault
 from downloads.api.problem import FieldError, Problem, refused
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.models import CookieJar, Job, Probe
@@ -110,7 +110,8 @@ def _path(lease: uuid.UUID) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    storage.check_there()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)

@@ -67,8 +67,10 @@ def database() -> Finding:
 def storage_directory() -> Finding:
     """Writes for real: a mount may be read-only, full or owned by somebody else."""
     here = settings.DATA_DIR
+    if not storage.is_there():
+        remedy = "Mount the disk. Nothing is written, and jobs wait, until it is there."
+        return Finding(name="storage", status="error", message=f"{here}: not there", remedy=remedy)
     try:
-        storage.ensure_roots()
         with tempfile.NamedTemporaryFile(dir=settings.WORK_ROOT) as probe:
             probe.write(b"\0" * 4096)
             probe.flush()

@@ -20,7 +20,9 @@ class LocalStore:
     def put(self, source: Path, key: str, *, mime_type: str, beat: Callable[[], None]) -> None:  # noqa: ARG002
         """Takes no time, so that nothing has to beat meanwhile."""
         target = self.path_of(key)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The root is there, or its disk is away.
+        for directory in (target.parent.parent, target.parent):
+            directory.mkdir(mode=0o700, exist_ok=True)
         source.rename(target)
         target.chmod(0o640)
 

@@ -231,7 +231,8 @@ def _limit(probe: Probe) -> int:
 def _workplace(probe_id: UUID) -> Iterator[Path]:
     """Beside the work of jobs, whose directories the audit compares with their rows."""
     directory = _workplaces() / str(probe_id)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (directory.parent, directory):
+        path.mkdir(mode=0o700, exist_ok=True)
     try:
         yield directory
     finally:

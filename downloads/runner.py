@@ -78,7 +78,8 @@ class Runner:
             self._persist(self.job.hand_back)
         except OSError as failure:
             log.warning("disk_failed", reason=failure.strerror)
-            self._persist(partial(self.job.fail, _disk_error(failure)))
+            is_away = not storage.is_there()
+            self._persist(self.job.hand_back if is_away else partial(self.job.fail, _disk_error(failure)))
         finally:
             self._clean_up()
 
@@ -288,6 +289,9 @@ class Runner:
                 time.sleep(1)
 
     def _record(self) -> None:
+        if self.rows is None and not storage.is_there():
+            # Whatever the attempt says of it; the job is run again when the disk is back.
+            raise NotRunError
         if self.lines:
             JobLog.objects.append(self.job, self.lines)
             self.lines = []
@@ -320,6 +324,8 @@ class Runner:
         except storage.StorageError as failure:
             self.error = JobError(ErrorCode.INTERNAL_ERROR, str(failure))
         except OSError as failure:
+            if not storage.is_there():
+                raise NotRunError from failure
             self.error = _disk_error(failure)
 
     def _beat(self) -> None:

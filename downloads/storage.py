@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,9 +27,33 @@ class StorageError(Exception):
     """A file is not what the attempt said it is."""
 
 
+# Jobs need entries for directories, parts and files.
+FEWEST_ENTRIES = 64
+
+
+def roots() -> tuple[Path, ...]:
+    return (settings.DATA_DIR, settings.FILES_ROOT, settings.WORK_ROOT, settings.RUN_ROOT)
+
+
 def ensure_roots() -> None:
-    for root in (settings.DATA_DIR, settings.FILES_ROOT, settings.WORK_ROOT, settings.RUN_ROOT):
+    """At a start alone. Later they are there, or the disk is away, and nothing may be written where it was mounted."""
+    for root in roots():
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def is_there() -> bool:
+    """Whether the disk is: its directories, on the mount that REQUIRE_MOUNT names."""
+    try:
+        is_mounted = not settings.REQUIRE_MOUNT or os.path.ismount(settings.REQUIRE_MOUNT)
+        return is_mounted and all(root.is_dir() for root in roots())
+    except OSError:
+        return False
+
+
+def check_there() -> None:
+    """Raises OSError. For who is about to write what would otherwise lie below the mount."""
+    if not is_there():
+        raise OSError(errno.ENODEV, "the disk is not there")
 
 
 # --- Work directories -------------------------------------------------------------------------------------------
@@ -37,8 +64,10 @@ def work_directory(job_id: uuid.UUID) -> Path:
 
 
 def prepare_work(job_id: uuid.UUID) -> Path:
+    """Raises OSError, also when the disk is away."""
+    check_there()
     directory = work_directory(job_id)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
     return directory
 
 
@@ -96,6 +125,7 @@ def publish(
     source: Path, key: str, size_bytes: int, *, mime_type: str = mime.OPAQUE, beat: Callable[[], None] = no_beat
 ) -> None:
     """Hands a finished file to the store. Raises StorageError unless it is a regular file of that size."""
+    check_there()
     facts = source.lstat()
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_size != size_bytes:
         raise StorageError("A finished file is not the regular file that was reported.")
@@ -143,12 +173,33 @@ def _directories_named_by_id(root: Path) -> Iterator[uuid.UUID]:
 
 
 def free_bytes() -> int:
-    return shutil.disk_usage(settings.DATA_DIR).free
+    """0 when the disk is away."""
+    return _usage().free
 
 
 def total_bytes() -> int:
-    return shutil.disk_usage(settings.DATA_DIR).total
+    """0 when the disk is away."""
+    return _usage().total
 
 
 def has_room() -> bool:
-    return free_bytes() >= settings.STORAGE_RESERVE_BYTES
+    """Jobs wait for a disk that is away: what room there will be is seen when it is back."""
+    usage = _usage()
+    return not is_there() or (usage.free >= settings.STORAGE_RESERVE_BYTES and usage.entries >= FEWEST_ENTRIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    total: int
+    free: int
+    entries: float
+
+
+def _usage() -> Usage:
+    try:
+        found = os.statvfs(settings.DATA_DIR)
+    except OSError:
+        return Usage(total=0, free=0, entries=0)
+    # Some file systems have as many entries as there is room for, and say 0.
+    entries = found.f_favail if found.f_files else math.inf
+    return Usage(total=found.f_blocks * found.f_frsize, free=found.f_bavail * found.f_frsize, entries=entries)

@@ -127,6 +127,9 @@ class Pulse:
             return
         self.next_at = time.monotonic() + PULSE_SECONDS
         try:
+            if diagnosis.storage_directory().status == "error":
+                # Neither can they say that they live, nor is there work for them.
+                self.unanswered.clear()
             self._ring_and_check()
             Node.objects.pulse(settings.NODE_NAME, **diagnosis.node_facts())
             if self.guard_counts is not None:

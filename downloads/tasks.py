@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from downloads import bell, claims, crash_points, expansion, probing, runner, sweeping, workers
+from downloads import bell, claims, crash_points, expansion, probing, runner, storage, sweeping, workers
 
 
 def run_downloads() -> None:
     """Runs eligible jobs one after the other until there are none."""
     workers.beat(bell.DOWNLOAD)
-    while not workers.is_draining():
+    while storage.is_there() and not workers.is_draining():
         job = claims.claim(workers.identity())
         if job is None:
             return
@@ -21,7 +21,7 @@ def run_probes() -> None:
     """Takes the looks that are asked for, one after the other until there are none, and gives batches their jobs."""
     workers.beat(bell.PROBE)
     expansion.expand_waiting()
-    while not workers.is_draining():
+    while storage.is_there() and not workers.is_draining():
         probe = probing.claim(workers.identity())
         if probe is None:
             return

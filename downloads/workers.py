@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from django.conf import settings
+
+from downloads import storage
 
 
 def identity() -> str:
@@ -21,20 +24,25 @@ def is_alive(worker: str) -> bool:
 
 
 def beat(queue: str) -> None:
-    """Says that a worker of `queue` answered a ring."""
-    _beat_file(queue).touch()
+    """Says that a worker of `queue` answered a ring. On a disk that is away or read-only nobody can."""
+    with contextlib.suppress(OSError):
+        storage.check_there()
+        _beat_file(queue).touch()
 
 
 def last_beat(queue: str) -> int:
     """Another number after each beat; no time to reckon with, since clocks are set."""
     try:
         return _beat_file(queue).stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
 def start_draining() -> None:
-    _drain_file().touch()
+    """Where it cannot be said, workers go on until they are killed, and their jobs are given back at the next start."""
+    with contextlib.suppress(OSError):
+        storage.check_there()
+        _drain_file().touch()
 
 
 def stop_draining() -> None:

@@ -36,6 +36,13 @@ class Environment(Env):
         return super()._get_value(env_key, default) or default
 
 
+def require_mount(point: str) -> str:
+    """Before anything is written: an empty mount point looks like a first start. Raises ImproperlyConfigured."""
+    if point and not os.path.ismount(point):
+        raise ImproperlyConfigured(f"REQUIRE_MOUNT: nothing is mounted at {point}. Mount the disk and start again.")
+    return point
+
+
 def load_secret_key(given: str, data_dir: Path, *, debug: bool, is_alone: bool) -> str:
     """The key from the environment, else the one generated into `data_dir`.
 

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 from environs import validate
 
-from mediadl.bootstrap import DEVELOPMENT_HOSTS, Environment, load_cookie_keys, load_keys, load_secret_key
+from mediadl.bootstrap import (
+    DEVELOPMENT_HOSTS,
+    Environment,
+    load_cookie_keys,
+    load_keys,
+    load_secret_key,
+    require_mount,
+)
 from mediadl.content_policy import content_policy
 from mediadl.logs import logging_config
 from mediadl.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -35,6 +42,7 @@ DATA_DIR = Path(
     or env.str("RAILWAY_VOLUME_MOUNT_PATH", "")
     or str(BASE_DIR / "data")
 ).resolve()
+REQUIRE_MOUNT = require_mount(env.str("REQUIRE_MOUNT", ""))
 FILES_ROOT = DATA_DIR / "files"
 WORK_ROOT = DATA_DIR / "work"
 RUN_ROOT = DATA_DIR / "run"

@@ -21,7 +21,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Min
 from django.utils import timezone
 
-from downloads import bell, crash_points, workers
+from downloads import bell, crash_points, storage, workers
 from downloads.models import LeaseLostError
 from webhooks import claims, signing
 from webhooks.models import Delivery, Failure, Reply
@@ -40,7 +40,7 @@ USER_AGENT = "mediadl-webhooks/1"
 
 def send_due() -> None:
     """Returns at once when another sender of this node is at it: that one has been knocked for."""
-    while not workers.is_draining():
+    while storage.is_there() and not workers.is_draining():
         with _alone() as is_alone:
             if not is_alone:
                 return

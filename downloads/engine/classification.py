@@ -55,7 +55,7 @@ _STATUS_CODES = {
     429: ErrorCode.RATE_LIMITED,
     451: ErrorCode.GEO_RESTRICTED,
 }
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _NONSENSE = (ValueError, LookupError, TypeError, AttributeError)
 
 _WORD_RULES = tuple((code, re.compile("|".join(words), re.IGNORECASE)) for code, words in PHRASES.items())
@@ -215,7 +215,7 @@ def _class_code(cause: BaseException) -> ErrorCode | None:  # noqa: C901, PLR091
 
 
 def _system_code(error: OSError) -> ErrorCode | None:
-    if error.errno in _FULL_DISK:
+    if error.errno in _NO_ROOM:
         return ErrorCode.STORAGE_FULL
     if error.errno == errno.EFBIG:
         return ErrorCode.TOO_LARGE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from downloads.engine.errors import ErrorCode
 
 PHRASES: dict[ErrorCode, tuple[str, ...]] = {
-    ErrorCode.STORAGE_FULL: ("no space left on device", "disk quota exceeded"),
+    ErrorCode.STORAGE_FULL: ("no space left on device", "disk quota exceeded", "read-only file system"),
     ErrorCode.DRM_PROTECTED: (r"\bdrm\b",),
     ErrorCode.MISSING_DEPENDENCY: (
         r"(?:ffmpeg|ffprobe)\b.{0,40}(?:not found|not installed|could not be found)",

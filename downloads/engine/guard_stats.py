@@ -20,7 +20,7 @@ class Stats:
     """Counters only rise; a new process starts from nought, which `started_at` shows."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+        self._file = None if path is None else _StatsFile(path)
         self._started_at = time.time()
         self._saved: dict[str, Any] = {}
         self.allowed = 0
@@ -56,22 +56,33 @@ class Stats:
     def save(self) -> None:
         """Replaces the file as a whole, and only when something has changed. A full disk costs figures, no traffic."""
         current = self.snapshot()
-        if self._path is None or current == self._saved:
+        if self._file is None or current == self._saved:
             return
         try:
-            _replace(self._path, json.dumps(current))
+            self._file.replace(json.dumps(current))
         except OSError as error:
             log.warning("stats_unwritable", extra={"reason": error.strerror})
         else:
             self._saved = current
 
 
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text)
-        draft.replace(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+class _StatsFile:
+    """Its directory is held open: when the disk is taken away, nothing is written in its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._draft = f"{path.name}.{os.getpid()}"
+        self._directory: int | None = None
+
+    def replace(self, text: str) -> None:
+        if self._directory is None:
+            self._directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        here, flags = self._directory, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(self._draft, flags, 0o600, dir_fd=here), "w") as draft:
+                draft.write(text)
+            os.replace(self._draft, self._path.name, src_dir_fd=here, dst_dir_fd=here)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(self._draft, dir_fd=here)
+            raise

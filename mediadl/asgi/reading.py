@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
@@ -26,7 +27,11 @@ def open_below(root: Path, key: bytes) -> io.FileIO:
     names = key.split(b"/")
     if b"\0" in key or any(name in (b"", b".", b"..") for name in names):
         raise FileNotFoundError(key)
-    directory = os.open(root, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+    try:
+        directory = os.open(root, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+    except FileNotFoundError as error:
+        # The disk is away, and what is on it is not gone.
+        raise OSError(errno.ENODEV, "the store is not there") from error
     try:
         for name in names[:-1]:
             directory = _step_into(directory, name)

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
-from accounts.bookkeeping import left_out_while_locked
+from accounts.bookkeeping import dispensable
 from accounts.models import ApiKey, RateBucket, Scope
 from tests.factories import UserFactory
 
@@ -39,13 +39,23 @@ def test_a_read_is_answered_while_somebody_holds_the_lock(request: pytest.Fixtur
 
 
 def test_other_faults_are_not_hidden() -> None:
-    with pytest.raises(OperationalError, match="no such table"), left_out_while_locked(), connection.cursor() as cursor:
+    with pytest.raises(OperationalError, match="no such table"), dispensable(), connection.cursor() as cursor:
         cursor.execute("UPDATE absent SET x = 1")
 
 
 def test_the_usual_patience_is_back_afterwards(locked: None) -> None:
-    with left_out_while_locked(), connection.cursor() as cursor:
+    with dispensable(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM accounts_ratebucket")
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout")
         assert cursor.fetchone() == (connection.settings_dict["OPTIONS"]["timeout"] * 1000,)
+
+
+def test_what_a_full_disk_refuses_is_left_out() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as other:
+        other.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            other.execute("CREATE TABLE t (x)")
+
+    with dispensable():
+        raise OperationalError(*full.value.args) from full.value

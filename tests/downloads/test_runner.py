@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from downloads import runner
 from downloads.models import Job, Status
@@ -28,3 +29,12 @@ def test_a_disk_that_refuses_the_work_directory_sends_the_job_back(
 
     found = Job.objects.get(pk=job.pk)
     assert (found.status, found.error_code) == (Status.QUEUED, code)
+
+
+def test_a_job_whose_disk_is_away_goes_back_uncharged(settings: Settings, tmp_path: Path) -> None:
+    settings.REQUIRE_MOUNT = str(tmp_path)
+    job = JobFactory(running=True)
+    runner.run(job)
+
+    found = Job.objects.get(pk=job.pk)
+    assert (found.status, found.error_code, found.failures) == (Status.QUEUED, "", 0)

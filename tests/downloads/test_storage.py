@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from downloads import storage
 from downloads.storage import StorageError
@@ -92,3 +93,29 @@ def test_every_file_below_the_root_is_listed() -> None:
     storage.publish(finished_file(), key, 5)
 
     assert list(storage.stored_sizes()) == [(key, 5)]
+
+
+def test_where_the_disk_is_away_nothing_is_written(data_dir: Path, tmp_path: Path, settings: Settings) -> None:
+    source = finished_file()
+    settings.REQUIRE_MOUNT = str(tmp_path)
+    before = sorted(data_dir.rglob("*"))
+    with pytest.raises(OSError, match="the disk is not there"):
+        storage.prepare_work(uuid.uuid4())
+    with pytest.raises(OSError, match="the disk is not there"):
+        storage.publish(source, "job/1/a.mp4", source.stat().st_size)
+
+    assert sorted(data_dir.rglob("*")) == before
+
+
+def test_a_disk_that_is_away_is_waited_for_and_not_called_full(tmp_path: Path, settings: Settings) -> None:
+    settings.DATA_DIR = tmp_path / "gone"
+
+    assert not storage.is_there()
+    assert (storage.free_bytes(), storage.total_bytes(), storage.has_room()) == (0, 0, True)
+
+
+def test_a_disk_without_entries_has_no_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.STORAGE_RESERVE_BYTES = 0
+    assert storage.has_room()
+    monkeypatch.setattr("downloads.storage.FEWEST_ENTRIES", 10**18)
+    assert not storage.has_room()

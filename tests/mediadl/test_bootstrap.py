@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_cookie_keys, load_keys, load_secret_key
+from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_cookie_keys, load_keys, load_secret_key, require_mount
 
 GIVEN = "x" * SHORTEST_SECRET_KEY
 WEAK = "change-me"
@@ -118,3 +118,9 @@ def test_given_keys_for_cookies_come_first_and_a_generated_one_goes_on_opening(t
 def test_refuses_what_is_no_key_for_cookies(tmp_path: Path, given: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="COOKIE_KEYS"):
         load_cookie_keys([FERNET_KEY, given], tmp_path)
+
+
+def test_a_mount_that_is_missing_stops_the_start(tmp_path: Path) -> None:
+    assert (require_mount(""), require_mount("/proc")) == ("", "/proc")
+    with pytest.raises(ImproperlyConfigured, match=f"nothing is mounted at {tmp_path}"):
+        require_mount(str(tmp_path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from downloads import diagnosis
+from downloads import diagnosis, storage
 
 MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 
@@ -17,6 +18,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, **_: Any) -> None:
+        with contextlib.suppress(OSError):
+            storage.ensure_roots()
         found = diagnosis.findings()
         for item in found:
             self.stdout.write(f"{MARKS[item.status]}  {item.name}: {item.message}")
