@@ -71,15 +71,20 @@ def forget_finished() -> int:
 
 def evict_over_quota() -> int:
     """Deletes the oldest files until the store is below STORAGE_QUOTA_BYTES; kept ones never."""
-    excess = (
-        MediaFile.objects.stored().total_bytes() - settings.STORAGE_QUOTA_BYTES if settings.STORAGE_QUOTA_BYTES else 0
-    )
-    evicted = 0
+    if not settings.STORAGE_QUOTA_BYTES:
+        return 0
+    return len(evict(MediaFile.objects.stored().total_bytes() - settings.STORAGE_QUOTA_BYTES))
+
+
+def evict(excess: int) -> list[Job]:
+    """Deletes the oldest files, at least `excess` bytes of them, of BATCH jobs at most; kept ones never."""
+    evicted = []
     for job in _evictable():
         if excess <= 0:
             break
         excess -= sum(file.size_bytes for file in job.files.all())
-        evicted += delete_files(job, "evicted")
+        if delete_files(job, "evicted"):
+            evicted.append(job)
     return evicted
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
 from downloads import audit, batches, bell, cookies, crash_points, expansion, probing, recovery, retention, storage
-from downloads.models import Job, Link, LinkVisit, MediaFile, Node, Sample
+from downloads.models import AuditRecord, Job, Link, LinkVisit, MediaFile, Node, Sample
 from webhooks import upkeep as webhooks
 
 log = structlog.get_logger(__name__)
@@ -79,6 +79,7 @@ def tidy() -> None:
         audit.remove_stale_work(audit.stale_work())
     if cache.add("sweep.tidy", 1, BUCKET_AUDIT_SECONDS if settings.S3_BUCKET else AUDIT_SECONDS):
         report = audit.audit()
+        AuditRecord.objects.record(settings.NODE_NAME, report)
         if not report.is_clean:
             log.warning("audit_found", orphans=len(report.orphans), missing=len(report.missing))
             audit.remove_strays(report)
@@ -96,6 +97,7 @@ def forget() -> None:
         retention.forget_finished()
         Node.objects.forgotten().delete()
         Sample.objects.purge(timezone.now())
+        AuditRecord.objects.purge()
         RateBucket.objects.purge()
         IdempotentAnswer.objects.purge()
         DayUsage.objects.purge()

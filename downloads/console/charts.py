@@ -44,8 +44,7 @@ class Column:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     title: str
-    total: str
-    top: str
+    summary: str
     legend: list[tuple[str, str]]
     columns: list[Column]
 
@@ -63,13 +62,24 @@ class Chart:
 
 
 def stacked(title: str, labels: Sequence[str], series: Sequence[Series], shown: Callable[[int], str] = str) -> Chart:
-    """Bars of several series upon each other. All have one value for each label."""
+    """Bars of several series upon each other, of what came. All have one value for each label."""
+    total = sum(sum(one.values) for one in series)
+    return _chart(title, f"{shown(total)} in all", labels, series, shown)
+
+
+def levels(title: str, labels: Sequence[str], series: Series, shown: Callable[[int], str] = str) -> Chart:
+    """Bars of what there was, the last of which is now."""
+    return _chart(title, f"{shown(series.values[-1])} now", labels, [series], shown)
+
+
+def _chart(
+    title: str, summary: str, labels: Sequence[str], series: Sequence[Series], shown: Callable[[int], str]
+) -> Chart:
     sums = [sum(values) for values in zip(*(one.values for one in series), strict=True)]
     top = max(sums, default=0)
     return Chart(
         title=title,
-        total=shown(sum(sums)),
-        top=shown(top),
+        summary=f"{summary}, {shown(top)} at most",
         legend=[(one.name, one.tone) for one in series] if len(series) > 1 else [],
         columns=[_column(number, label, series, top, shown) for number, label in enumerate(labels)],
     )

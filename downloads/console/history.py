@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from downloads.console.charts import Chart, Series, stacked
+from django.utils import timezone
+
+from downloads.console.charts import Chart, Series, levels, stacked
 from downloads.models import Sample
 from downloads.web.tags import size
 
@@ -60,8 +62,23 @@ def charts(span: Span) -> list[Chart]:
     return [stacked("Jobs that ended", labels, ended), stacked("Bytes of completed jobs", labels, [arrived], size)]
 
 
+def stored_chart(span: Span, stored_bytes: int) -> Chart:
+    """Up to `stored_bytes`, which is now."""
+    now = timezone.now()
+    edges = span.edges(now)
+    samples = list(Sample.objects.since(edges[0]))
+    levels_then = _levels(samples, edges[1:-1], "stored_bytes") if samples else [0] * (span.count - 1)
+    labels = [edge.strftime(span.format) for edge in edges[:-1]]
+    series = Series(name="stored", tone="good", values=[*levels_then, stored_bytes])
+    return levels("Stored", labels, series, size)
+
+
 def _growth(samples: Sequence[Sample], edges: Sequence[datetime], name: str) -> list[int]:
     """Of a total, between one edge and the next: nothing before the first sample, and never less than nothing."""
+    return [max(0, after - before) for before, after in pairwise(_levels(samples, edges, name))]
+
+
+def _levels(samples: Sequence[Sample], edges: Sequence[datetime], name: str) -> list[int]:
+    """As the last sample before each edge has it, and the first sample where there is none."""
     times = [sample.taken_at for sample in samples]
-    levels = [getattr(samples[max(0, bisect_right(times, edge) - 1)], name) for edge in edges]
-    return [max(0, after - before) for before, after in pairwise(levels)]
+    return [getattr(samples[max(0, bisect_right(times, edge) - 1)], name) for edge in edges]

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.console import queue
+from downloads.console import queue, storage
 
 urlpatterns = [
     path("queue/", queue.queue, name="console_queue"),
     path("queue/pause/", queue.pause, name="console_pause"),
     path("queue/resume/", queue.resume, name="console_resume"),
+    path("storage/", storage.storage, name="console_storage"),
+    path("storage/evict/", storage.evict, name="console_evict"),
 ]

@@ -1,5 +1,6 @@
 """The domain's rows: fields, constraints, verbs and selections."""
 
+from downloads.models.audit_record import AuditRecord
 from downloads.models.batch import DEFAULT_CONCURRENT_LIMIT, Batch, BatchKind, BatchStatus
 from downloads.models.batch_event import BatchEvent
 from downloads.models.cookies import CookieJar
@@ -30,6 +31,7 @@ __all__ = [
     "FINISHED",
     "LEGAL_MOVES",
     "UNFINISHED",
+    "AuditRecord",
     "Batch",
     "BatchEvent",
     "BatchKind",

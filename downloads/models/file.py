@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -37,6 +39,26 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
     def total_bytes(self) -> int:
         total: int = self.aggregate(total=Sum("size_bytes", default=0))["total"]
         return total
+
+    def largest(self) -> MediaFileQuerySet:
+        return self.stored().order_by("-size_bytes")
+
+    def by_owner(self) -> models.QuerySet[Any, Any]:
+        """One row for each owner, who has most first."""
+        rows = self.stored().order_by().values("job__owner", "job__owner__username", "job__owner__max_stored_bytes")
+        return rows.annotate(bytes=Sum("size_bytes"), files=Count("pk")).order_by("-bytes")
+
+    def bytes_by_age(self, bounds: Sequence[timedelta]) -> list[int]:
+        """Of files at most so old, and older than the bound before; last of those that are older than all."""
+        edges = [Now() - bound for bound in bounds]
+        younger = [Q(), *(Q(created_at__lt=edge) for edge in edges)]
+        older = [*(Q(created_at__gte=edge) for edge in edges), Q()]
+        sums = {
+            f"part{number}": Sum("size_bytes", filter=low & high, default=0)
+            for number, (low, high) in enumerate(zip(older, younger, strict=True))
+        }
+        found = self.stored().aggregate(**sums)
+        return [found[name] for name in sums]
 
     def mark_deleted(self) -> int:
         """The bytes are to go; the rows stay, so that a late request is told that the file expired."""
@@ -71,6 +93,10 @@ class MediaFile(models.Model):
 
     class Meta:
         ordering = ["-is_main", "id"]
+        indexes = [
+            # Sums and the largest are read from it alone.
+            models.Index(fields=["-size_bytes"], name="file_stored", condition=Q(deleted_at__isnull=True)),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="media_file_size_not_negative",

@@ -49,6 +49,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def expired(self, at: Moment | None = None) -> JobQuerySet:
         return self.filter(status=Status.COMPLETED, expires_at__lte=at or Now())
 
+    def expiring(self) -> JobQuerySet:
+        """Whose files go by themselves, the next first."""
+        return self.filter(expires_at__isnull=False).order_by("expires_at")
+
     def held_by_attempt(self, job: Job) -> JobQuerySet:
         """The row of `job`, as long as the attempt that read it still holds the lease."""
         return self.filter(pk=job.pk, lease=job.lease, attempt=job.attempt, status=Status.RUNNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,10 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from downloads.models import Hold, HoldKind, Job, Node, Sample
+from downloads.models import AuditRecord, Hold, HoldKind, Job, Node, Sample
 from tests.browser.conftest import Tab
 from tests.browser.test_accessibility import LONG, RIGHT_TO_LEFT, UNBROKEN, inspect
-from tests.factories import JobFactory, UserFactory
+from tests.factories import JobFactory, MediaFileFactory, UserFactory
 
 
 @pytest.fixture
@@ -117,3 +118,30 @@ def test_the_queue_is_steered_without_script(plain_tab: Tab, crowd: list[Job]) -
     assert "drained: may be stopped" in row_of(page, "Machines", "node-2")
     page.get_by_role("button", name="Drain node-1").click()
     assert "draining" in row_of(page, "Machines", "node-1")
+
+
+@pytest.fixture
+def store(user: User, finished: Callable[..., Job], past: None) -> list[Job]:
+    record = {"orphans": {"count": 1, "keys": [UNBROKEN]}, "missing": {"count": 2, "keys": ["a", "b"]}}
+    AuditRecord.objects.create(node="node-1", files=7, findings=record)
+    other = JobFactory(owner=UserFactory(username="eve"), finished=True)
+    MediaFileFactory(job=other, size_bytes=1_900_000_000, filename="x" * 200 + ".mp4")
+    return [finished(title=LONG), finished(title=RIGHT_TO_LEFT, is_kept=True, expires_at=None), other]
+
+
+def test_the_store_with_everything(tab: Tab, store: list[Job]) -> None:
+    inspect(tab.open("/admin/storage/"))
+
+
+def test_the_store_with_nothing(tab: Tab) -> None:
+    inspect(tab.open("/admin/storage/"))
+
+
+@pytest.mark.usefixtures("content_types")
+def test_the_oldest_files_are_evicted_without_script(plain_tab: Tab, store: list[Job]) -> None:
+    page = plain_tab.open("/admin/storage/")
+    page.get_by_label("Megabytes to free").fill("10000")
+    page.get_by_label("These files are to be gone").check()
+    page.get_by_role("button", name="Evict").click()
+    expect(page.get_by_text("Evicted: the files of 2 jobs, 1.9 GB.")).to_be_visible()
+    expect(page.get_by_text("Nothing else may go.")).to_be_visible()

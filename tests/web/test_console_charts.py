@@ -33,7 +33,7 @@ def test_bars_stand_upon_each_other_and_the_highest_column_fills_the_height() ->
         ["a", "b"],
         [Series(name="good", tone="good", values=[3, 0]), Series(name="bad", tone="bad", values=[1, 2])],
     )
-    assert (chart.total, chart.top, chart.view_box) == ("6", "4", "0 0 2 100")
+    assert (chart.summary, chart.view_box) == ("6 in all, 4 at most", "0 0 2 100")
     assert [(bar.tone, bar.x, bar.y, bar.height) for bar in chart.columns[0].bars] == [
         ("good", "0.15", "25.00", "75.00"),
         ("bad", "0.15", "0.00", "25.00"),
@@ -47,7 +47,7 @@ def test_bars_stand_upon_each_other_and_the_highest_column_fills_the_height() ->
 def test_nothing_is_drawn_of_nothing() -> None:
     chart = stacked("Jobs", ["a"], [Series(name="good", tone="good", values=[0])])
     assert chart.columns[0].bars == []
-    assert chart.top == "0"
+    assert chart.summary == "0 in all, 0 at most"
 
 
 # --- Samples into columns ---------------------------------------------------------------------------------------
@@ -65,8 +65,8 @@ def test_columns_are_what_came_between_the_edges() -> None:
     assert (ended.first, ended.last) == ("13:00", "12:00")
     assert figures["08:00"] == ["90", "2", "0"]
     assert figures["09:00"] == ["30", "3", "0"]
-    assert ended.total == "125"
-    assert arrived.total == "700 B"
+    assert ended.summary.startswith("125 in all")
+    assert arrived.summary.startswith("700 B in all")
 
 
 @pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_what_ended_since_the_last_sample_is_counted_and_what_was_before_the_fir
             ended, _ = charts(span)
             assert len(ended.columns) == span.count
             assert ended.columns[-1].figures == ["1", "0", "0"]
-            assert ended.total == "1"
+            assert ended.summary.startswith("1 in all")
 
 
 @pytest.mark.django_db
@@ -87,7 +87,7 @@ def test_a_total_that_fell_after_a_restore_draws_nothing_below_the_ground() -> N
     note(ago(hours=4), 20)
     with time_machine.travel(NOW, tick=False):
         ended, _ = charts(span_named("day"))
-    assert ended.total == "0"
+    assert ended.summary.startswith("0 in all")
 
 
 @pytest.mark.django_db

@@ -1,0 +1,159 @@
+"""The store: what is used by whom, what goes next, what the audits found, when it fills, and eviction by hand."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.principal import principal_of
+from accounts.quotas import chosen
+from downloads import retention
+from downloads import storage as store
+from downloads.console import history
+from downloads.console.forecast import LOOKS_BACK, Forecast, forecast
+from downloads.console.pages import for_staff, render
+from downloads.models import AuditRecord, Job, MediaFile, Sample
+from downloads.web.tags import size
+
+SHOWN = 20
+SHOWN_OWNERS = 50
+UNSEEN = ("job__metadata", "job__options", "job__tags")
+AGES = {
+    "at most an hour": timedelta(hours=1),
+    "a day": timedelta(days=1),
+    "a week": timedelta(days=7),
+    "30 days": timedelta(days=30),
+}
+OLDER = "older"
+
+
+@require_GET
+@for_staff("downloads.view_mediafile")
+def storage(request: HttpRequest) -> HttpResponse:
+    files, span = MediaFile.objects.stored(), history.span_named(request.GET.get("span", ""))
+    used = files.total_bytes()
+    room = Room.now(used)
+    return render(
+        request,
+        "storage",
+        "Storage",
+        used=used,
+        files=files.count(),
+        room=room,
+        forecast=_forecast(used, room),
+        looks_back=LOOKS_BACK,
+        spans=history.SPANS,
+        span=span,
+        charts=[history.stored_chart(span, used)],
+        owners=[OwnersShare.of(row, used) for row in MediaFile.objects.by_owner()[:SHOWN_OWNERS]],
+        ages=_by_age(),
+        expiring=_expiring(),
+        largest=MediaFile.objects.largest().select_related("job", "job__owner").defer(*UNSEEN)[:SHOWN],
+        audits=AuditRecord.objects.latest_of_each_node(),
+        found=AuditRecord.objects.with_findings()[:SHOWN],
+        form=EvictForm(),
+        may_evict=request.user.has_perm("downloads.change_job"),
+        may_edit_users=request.user.has_perm("accounts.change_user"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """None: no disk of this machine, where files are in a bucket, or no quota."""
+
+    free: int | None
+    total: int | None
+    quota: int | None
+    # What fits in before downloads are refused or the oldest files go, whichever is first.
+    left: int | None
+
+    @classmethod
+    def now(cls, used: int) -> Room:
+        is_local = not settings.S3_BUCKET
+        free = store.free_bytes() if is_local else None
+        quota = settings.STORAGE_QUOTA_BYTES or None
+        limits = [free - settings.STORAGE_RESERVE_BYTES] if free is not None else []
+        limits += [quota - used] if quota else []
+        left = max(0, min(limits)) if limits else None
+        return cls(free=free, total=store.total_bytes() if is_local else None, quota=quota, left=left)
+
+
+def _forecast(used: int, room: Room) -> Forecast:
+    now = timezone.now()
+    return forecast(list(Sample.objects.since(now - LOOKS_BACK)[:1]), now, used, room.left)
+
+
+# --- The rows of its tables -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnersShare:
+    """`percent`: of all that is stored. `quota`: None without one."""
+
+    owner_id: uuid.UUID
+    owner: str
+    bytes: int
+    files: int
+    percent: float
+    quota: int | None
+
+    @classmethod
+    def of(cls, row: dict[str, Any], used: int) -> OwnersShare:
+        return cls(
+            owner_id=row["job__owner"],
+            owner=row["job__owner__username"],
+            bytes=row["bytes"],
+            files=row["files"],
+            percent=100 * row["bytes"] / used if used else 0,
+            quota=chosen(row["job__owner__max_stored_bytes"], settings.MAX_STORED_BYTES_PER_OWNER),
+        )
+
+
+def _by_age() -> list[tuple[str, int]]:
+    names = [*AGES, OLDER]
+    return list(zip(names, MediaFile.objects.bytes_by_age(list(AGES.values())), strict=True))
+
+
+def _expiring() -> list[tuple[Job, int]]:
+    """Jobs, with the bytes that go with them."""
+    jobs = Job.objects.expiring().select_related("owner").defer("metadata", "options", "tags")
+    rows = jobs.prefetch_related(Prefetch("files", MediaFile.objects.stored()))[:SHOWN]
+    return [(job, sum(file.size_bytes for file in job.files.all())) for job in rows]
+
+
+# --- Evict now --------------------------------------------------------------------------------------------------
+
+
+class EvictForm(forms.Form):
+    megabytes = forms.IntegerField(min_value=1, max_value=10**9, label="Megabytes to free")
+    is_sure = forms.BooleanField(label="These files are to be gone")
+
+
+@require_POST
+@for_staff("downloads.change_job")
+def evict(request: HttpRequest) -> HttpResponse:
+    form = EvictForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Say how many megabytes are to be freed, and tick that the files are to be gone.")
+        return redirect("console_storage")
+    wanted = form.cleaned_data["megabytes"] * 10**6
+    evicted = retention.evict(wanted)
+    freed = sum(file.size_bytes for job in evicted for file in job.files.all())
+    LogEntry.objects.log_actions(principal_of(request).user.pk, evicted, CHANGE, "Files evicted.")
+    messages.success(request, f"Evicted: the files of {len(evicted)} jobs, {size(freed)}.")
+    if freed < wanted:
+        rest = "Evict again for more." if len(evicted) == retention.BATCH else "Nothing else may go."
+        messages.warning(request, f"That is less than you asked for. {rest}")
+    return redirect("console_storage")
