@@ -30,6 +30,7 @@ from downloads.models import (
     CookieJar,
     Job,
     JobEvent,
+    Probe,
     ProbeKind,
     TransitionError,
 )
@@ -59,10 +60,13 @@ class Wish:
     ignore_errors: bool = True
 
 
-def submit(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
-    """With a job for each link, or none at all; without jobs yet where a list has to be read. Raises Problem."""
+def submit(principal: Principal, wish: Wish, options: Mapping[str, Any], probe: Probe | None = None) -> Batch:
+    """With a job for each link, or none at all; without jobs yet where a list has to be read. Raises Problem.
+
+    `probe` is one of the list that was shown to whoever chose from it; otherwise the list is looked at.
+    """
     jar = cookies.usable(principal.user, options["cookies_id"])
-    return _submit_links(principal, wish, options) if wish.urls else _submit_list(principal, wish, options, jar)
+    return _submit_links(principal, wish, options) if wish.urls else _submit_list(principal, wish, options, jar, probe)
 
 
 def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) -> Batch:
@@ -75,12 +79,14 @@ def _submit_links(principal: Principal, wish: Wish, options: Mapping[str, Any]) 
     return batch
 
 
-def _submit_list(principal: Principal, wish: Wish, options: Mapping[str, Any], jar: CookieJar | None) -> Batch:
+def _submit_list(
+    principal: Principal, wish: Wish, options: Mapping[str, Any], jar: CookieJar | None, probe: Probe | None
+) -> Batch:
     submission.check_policy(addresses.parse(wish.url))
     for refusal in quotas.refusals(principal.user, principal.key):
         raise refusal.problem()
     with transaction.atomic():
-        probe = probing.ask(principal.user, ProbeKind.LIST, wish.url, jar)
+        probe = probe or probing.ask(principal.user, ProbeKind.LIST, wish.url, jar)
         batch = _create(principal, wish, options, status=BatchStatus.EXPANDING, probe=probe)
         bell.ring(bell.PROBE)
     return batch

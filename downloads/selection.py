@@ -67,7 +67,8 @@ class Selection:
         """
         if is_truncated and not self._is_within(len(entries)):
             raise TooManyError
-        chosen = [entry for entry in entries if self._is_named(entry["playlist_index"])]
+        named = None if self.items is None else named_by(self.items, len(entries))
+        chosen = [entry for entry in entries if self._is_wanted(entry["playlist_index"], named)]
         if entries and not chosen:
             raise NothingError
         asked = self.filters or {}
@@ -81,9 +82,8 @@ class Selection:
         last = min((bound for bound in (self.end, _last_of(self.items)) if bound is not None), default=None)
         return self.max_downloads is not None or (last is not None and last <= known)
 
-    def _is_named(self, number: int) -> bool:
-        is_listed = self.items is None or any(first <= number <= last for first, last in ranges(self.items))
-        return is_listed and (self.start or 1) <= number <= (self.end or number)
+    def _is_wanted(self, number: int, named: set[int] | None) -> bool:
+        return (named is None or number in named) and (self.start or 1) <= number <= (self.end or number)
 
 
 def ranges(items: str) -> Iterator[tuple[int, float]]:
@@ -93,6 +93,11 @@ def ranges(items: str) -> Iterator[tuple[int, float]]:
             raise ValueError(items)
         first = int(match[1])
         yield first, first if not match[2] else int(match[3]) if match[3] else float("inf")
+
+
+def named_by(items: str, last: int) -> set[int]:
+    """Of the numbers from 1 to `last`, those that `items` names."""
+    return {number for first, end in ranges(items) for number in range(first, int(min(end, last)) + 1)}
 
 
 def is_backwards(items: str) -> bool:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import batches, cookies, home, jobs, library, pages, preview, shared, sharing
+from downloads.web import batches, cookies, home, jobs, library, lists, pages, preview, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("active", home.active, name="active"),
     path("preview", preview.look, name="look"),
     path("preview/<uuid:probe_id>", preview.looked, name="looked"),
+    path("lists", lists.read, name="read_list"),
+    path("lists/<uuid:probe_id>", lists.browse, name="list"),
     path("thumbnail", preview.thumbnail, name="thumbnail"),
     path("jobs/<uuid:job_id>", jobs.job, name="job"),
     path("jobs/<uuid:job_id>/log", jobs.log, name="job_log"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloads.selection import NothingError, Selection, TooManyError, is_backwards, numbers, ranges
+from downloads.selection import NothingError, Selection, TooManyError, is_backwards, named_by, numbers, ranges
 
 
 def entries(count: int) -> list[dict[str, Any]]:
@@ -81,6 +81,10 @@ def test_numbers_are_written_so_that_they_are_read_back(wanted: set[int]) -> Non
     text = numbers(wanted)
     assert {number for first, last in ranges(text) for number in range(first, int(last) + 1)} == wanted
     assert not is_backwards(text)
+
+
+def test_numbers_beyond_the_list_name_nothing() -> None:
+    assert named_by("2-3,8-,20", 9) == {2, 3, 8, 9}
 
 
 def test_a_selection_survives_its_row() -> None:

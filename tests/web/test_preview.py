@@ -83,7 +83,9 @@ def test_says_what_stands_against_it(page: Client, settings: Settings) -> None:
 
 def test_says_that_it_is_one_of_a_list(page: Client) -> None:
     page.post("/preview", FORM, headers=HTMX)
-    assert "the first of a list" in page.get(f"/preview/{finish(playlist='Walks').pk}", headers=HTMX).text
+    text = page.get(f"/preview/{finish(playlist='Walks').pk}", headers=HTMX).text
+    assert "the first of a list" in text
+    assert "Choose from the list" in text
 
 
 def test_says_why_it_cannot_be_had(page: Client) -> None:

@@ -1,0 +1,120 @@
+// Choosing from a list: what is ticked is kept over searches and pages, by number; ranges with Shift or as text.
+(() => {
+  "use strict";
+
+  const form = document.querySelector("[data-selection]");
+  const choice = document.querySelector("[data-choice]");
+  const status = choice.querySelector("[data-chosen]");
+  const range = choice.querySelector("[data-range]");
+  const chosen = new Set();
+  // Seconds of each entry, in the order of their numbers.
+  const lengths = choice.dataset.lengths ? choice.dataset.lengths.split(",").map(Number) : [];
+  let found = [];
+  let last = null;
+
+  const boxes = () => [...choice.querySelectorAll('[name="entry"]')];
+  const numberOf = (box) => Number(box.value);
+
+  const clock = (total) => {
+    const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)];
+    const pad = (number) => String(number).padStart(2, "0");
+    return `${hours ? `${hours}:${pad(minutes)}` : minutes}:${pad(total % 60)}`;
+  };
+
+  // The shortest way to write them: 1-10,15.
+  const written = () => {
+    const parts = [];
+    for (const number of [...chosen].sort((a, b) => a - b)) {
+      const part = parts.at(-1);
+      if (part && part[1] + 1 === number) part[1] = number;
+      else parts.push([number, number]);
+    }
+    return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+  };
+
+  const show = () => {
+    const seconds = [...chosen].reduce((sum, number) => sum + (lengths[number - 1] || 0), 0);
+    status.textContent = chosen.size
+      ? `${chosen.size} of ${lengths.length} chosen${seconds ? `, ${clock(seconds)} long` : ""}`
+      : "Nothing chosen yet";
+  };
+
+  const tick = () => {
+    for (const box of boxes()) box.checked = chosen.has(numberOf(box));
+  };
+
+  // Each page of a search says which entries it has found in all.
+  const take = () => {
+    const { numbers } = choice.querySelector("#entries").dataset;
+    found = numbers ? numbers.split(",").map(Number) : [];
+  };
+
+  const choose = (number, isChosen) => (isChosen ? chosen.add(number) : chosen.delete(number));
+
+  const chooseRange = () => {
+    const known = lengths.length;
+    for (const part of range.value.split(/[,\s]+/)) {
+      const match = /^(\d{1,7})(-?)(\d{0,7})$/.exec(part);
+      if (!match) continue;
+      const [from, to] = [Number(match[1]), match[2] ? Number(match[3] || known) : Number(match[1])];
+      for (let number = from; number <= Math.min(to, known); number += 1) chosen.add(number);
+    }
+    range.value = "";
+  };
+
+  const chooseAs = {
+    all: () => found.forEach((number) => chosen.add(number)),
+    none: () => chosen.clear(),
+    invert: () => found.forEach((number) => choose(number, !chosen.has(number))),
+    range: chooseRange,
+  };
+
+  choice.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-choose]");
+    if (button) {
+      chooseAs[button.dataset.choose]();
+      tick();
+      show();
+      return;
+    }
+    const box = event.target.closest('[name="entry"]');
+    if (!box) return;
+    const [here, before] = [found.indexOf(numberOf(box)), found.indexOf(last)];
+    if (event.shiftKey && before >= 0) {
+      const [from, to] = [here, before].sort((a, b) => a - b);
+      for (const number of found.slice(from, to + 1)) choose(number, box.checked);
+      tick();
+    }
+    choose(numberOf(box), box.checked);
+    last = numberOf(box);
+    show();
+  });
+
+  range.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    chooseRange();
+    tick();
+    show();
+  });
+
+  // The numbers say it all, and a form has room for some hundred fields only.
+  form.addEventListener("formdata", (event) => {
+    event.formData.delete("entry");
+    event.formData.set("items", written());
+  });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    take();
+    tick();
+    show();
+  });
+
+  // A form that was refused comes back with its ticks, and so does a page that one goes back to.
+  const begin = () => {
+    take();
+    for (const box of boxes()) if (box.checked) chosen.add(numberOf(box));
+    show();
+  };
+  begin();
+})();
