@@ -31,6 +31,17 @@ class SignInForm(AuthenticationForm):
             raise self.get_invalid_login_error()
 
 
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
+    class Meta:
+        model = User
+        fields = ("display_name", "email")
+        labels = {"display_name": "Name", "email": "E-mail address"}
+        help_texts = {
+            "display_name": "Shown in place of your user name.",
+            "email": "For whoever runs this server; mediadl sends no mail.",
+        }
+
+
 def limit_field(label: str) -> forms.IntegerField:
     return forms.IntegerField(
         label=label, required=False, min_value=1, max_value=MAX_LIMIT_VALUE, help_text="Empty for no limit but yours."

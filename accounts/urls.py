@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import key_pages, usage_page, views
+from accounts import account_page, key_pages, usage_page, views
 
 app_name = "accounts"
 
@@ -11,6 +11,9 @@ urlpatterns = [
     path("sign-in/link/<str:token>/", views.sign_in_link, name="sign_in_link"),
     path("sign-out/", views.sign_out, name="sign_out"),
     path("password/", views.password, name="password"),
+    path("", account_page.account, name="account"),
+    path("sessions/<str:handle>/end/", account_page.end_session, name="session_end"),
+    path("sessions/end-others/", account_page.end_other_sessions, name="sessions_end_others"),
     path("usage/", usage_page.usage, name="usage"),
     path("keys/", key_pages.keys, name="keys"),
     path("keys/new/", key_pages.create, name="key_create"),

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.forms import SignInForm
 from accounts.limits import limit_form, too_many
-from accounts.models import SignInLink
+from accounts.models import Session, SignInLink
 from accounts.principal import principal_of
 
 SIGN_INS_PER_MINUTE = 20
@@ -78,6 +78,7 @@ def password(request: HttpRequest) -> HttpResponse:
     form = form_class(user, data=request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
+        Session.objects.others(user, request.session.session_key).end()
         messages.success(request, "Your password is set. Every other session of yours is signed out.")
         return redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     status = 400 if request.method == "POST" else 200

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import ApiKey, Scope, User
+from accounts.models import ApiKey, Scope, Session, User
 from downloads import cookies, storage
 from downloads.links import token_of
 from downloads.models import (
@@ -71,6 +71,7 @@ class Victim:
     batch: Batch
     delivery: Delivery
     jar: CookieJar
+    session: Session
 
     @property
     def values(self) -> dict[str, object]:
@@ -87,6 +88,7 @@ class Victim:
             "webhook_id": self.delivery.endpoint_id,
             "delivery_id": self.delivery.pk,
             "cookie_id": self.jar.pk,
+            "handle": self.session.handle,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,
@@ -123,6 +125,7 @@ _OWNER: dict[Any, str] = {
     Endpoint: "owner",
     Delivery: "owner",
     CookieJar: "owner",
+    Session: "user",
 }
 
 
@@ -162,6 +165,8 @@ def victim(db: None) -> Victim:
     endpoint, _ = Endpoint.objects.add(user, url=f"https://{MARK}.example/hook", events=["download.queued"])
     delivery = outbox.record_test(endpoint)
     jar = cookies.store(user, f"{MARK}.example\tFALSE\t/\tTRUE\t0\tsession\t{MARK}\n", f"{MARK} cookies")
+    in_a_day = timezone.now() + timedelta(days=1)
+    session = Session.objects.create(session_key=f"{MARK}key", session_data="", expire_date=in_a_day, user=user)
     return Victim(
         user=user,
         job=job,
@@ -173,6 +178,7 @@ def victim(db: None) -> Victim:
         batch=batch,
         delivery=delivery,
         jar=jar,
+        session=session,
     )
 
 
@@ -261,7 +267,9 @@ def test_a_row_of_somebody_else_is_not_there_for_the_api(victim: Victim, who: st
 @pytest.mark.parametrize("who", ["another user's key", "another user's session", "an operator's key"])
 def test_a_row_of_somebody_else_looks_like_one_that_never_was(victim: Victim, who: str) -> None:
     client = STRANGERS[who][0](victim)
-    never = victim.values | {name: uuid.uuid4() for name in victim.values if name.endswith("_id")}
+    never = (
+        victim.values | {name: uuid.uuid4() for name in victim.values if name.endswith("_id")} | {"handle": "0" * 32}
+    )
     rows = of(ROWS_BY_SESSION if "session" in who else ROWS_BY_KEY)
     for route in rows:
         for verb in ("GET", "POST", "PATCH", "DELETE"):

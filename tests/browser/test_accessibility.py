@@ -148,7 +148,11 @@ def test_the_library(tab: Tab, everything: dict[str, Job]) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/library", "/library?q=nothing", "/help", "/accounts/keys/", "/accounts/usage/", "/accounts/password/"]
+    "path",
+    [
+        *("/library", "/library?q=nothing", "/help"),
+        *("/accounts/", "/accounts/keys/", "/accounts/usage/", "/accounts/password/"),
+    ],
 )
 def test_a_page_without_content(tab: Tab, path: str) -> None:
     inspect(tab.open(path))
