@@ -35,7 +35,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def sessions_of(request: HttpRequest, user: User) -> list[tuple[Session, bool]]:
-    """This one, then the others by when they were last seen; whether it is this one."""
+    """With whether it is the one of the request, which comes first; the others by when they were last seen."""
     mine = Session.objects.of_user(user).live(timezone.now()).newest_first()
     listed = [(session, session.session_key == request.session.session_key) for session in mine]
     return sorted(listed, key=lambda each: not each[1])
