@@ -94,7 +94,8 @@ def write(archive: Path, place: Place, *, version: str, with_files: bool) -> Man
     try:
         with (
             tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-") as name,
-            tarfile.open(draft, "w") as tar,
+            # Each file by itself: of downloads that share their bytes, one may go before it is restored.
+            tarfile.open(draft, "w", dereference=True) as tar,
         ):
             members = _copies(Path(name), place)
             for member in members:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.principal import Principal
-from downloads import addresses, bell, cookies, crash_points, probing, quotas, submission
+from downloads import addresses, bell, cookies, crash_points, probing, quotas, reuse, submission
 from downloads.api.problem import MAX_ERRORS, FieldError, Problem
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ErrorCode
@@ -151,12 +151,20 @@ def new_job(batch: Batch, index: int, url: str, host: str, **fields: Any) -> Job
         url=url,
         host=host,
         options=batch.options,
+        fingerprint=reuse.fingerprint(batch.owner_id, url, batch.options, **_place(batch, index, fields)),
         priority=batch.priority,
         tags=batch.tags,
         client_reference=batch.client_reference,
         retention=timedelta(hours=batch.options["retention_hours"]),
         **fields,
     )
+
+
+def _place(batch: Batch, index: int, fields: dict[str, Any]) -> dict[str, Any]:
+    """What a download is told of the list that it is an entry of (specs.py)."""
+    if batch.kind == BatchKind.BATCH:
+        return {}
+    return {"playlist": batch.title, "playlist_index": index, "playlist_item": fields.get("playlist_item")}
 
 
 def add_jobs(batch: Batch, jobs: Iterable[Job]) -> list[Job]:

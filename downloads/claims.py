@@ -29,17 +29,20 @@ class Load:
     batches: Counter[Any]
     keys: Counter[Any]
     limits: dict[Any, int | None]
+    # Of what is being fetched: whoever asks for the same waits for that.
+    fingerprints: frozenset[Any]
 
     @classmethod
     def now(cls) -> Load:
         batches, keys = ("batch_id", "batch__concurrent_limit"), ("api_key_id", "api_key__max_concurrent_jobs")
-        rows = list(Job.objects.running().values_list("owner_id", "host", *batches, *keys))
+        rows = list(Job.objects.running().values_list("owner_id", "host", *batches, *keys, "fingerprint"))
         return cls(
             owners=Counter(row[0] for row in rows),
             hosts=Counter(row[1] for row in rows),
             batches=Counter(row[2] for row in rows if row[2]),
             keys=Counter(row[4] for row in rows if row[4]),
             limits={row[2]: row[3] for row in rows} | {row[4]: row[5] for row in rows},
+            fingerprints=frozenset(row[6] for row in rows if row[6] and settings.DOWNLOAD_REUSE_SECONDS),
         )
 
     def full_hosts(self) -> list[str]:
@@ -87,6 +90,8 @@ def _candidates(load: Load, held: Held) -> Iterable[Job]:
         jobs = jobs.exclude(batch__in=closed)
     if full_keys := load.full(load.keys):
         jobs = jobs.exclude(api_key__in=full_keys)
+    if load.fingerprints:
+        jobs = jobs.exclude(fingerprint__in=load.fingerprints)
     owners = _owners_with_room(load)
     if held.owners:
         owners = owners.exclude(pk__in=held.owners)

@@ -22,15 +22,15 @@ def move(
     What is moved but not committed belongs to a dead attempt and is removed. `beat` is called now and then while it
     takes long. Raises OSError, storage.StorageError and whatever `beat` does.
     """
-    rows = [_row(job, report, facts) for report in reports]
+    rows = [row(job, report, facts) for report in reports]
     crash_points.reach("publish.before_rename")
     try:
-        for row, report in zip(rows, reports, strict=True):
+        for file, report in zip(rows, reports, strict=True):
             source = storage.work_directory(job.id) / report["path"]
-            storage.publish(source, row.storage_key, row.size_bytes, mime_type=row.mime_type, beat=beat)
+            storage.publish(source, file.storage_key, file.size_bytes, mime_type=file.mime_type, beat=beat)
         storage.flush(job.id, job.attempt)
     except Exception:
-        _remove_attempt(job)
+        remove_attempt(job)
         raise
     crash_points.reach("publish.after_rename")
     return rows
@@ -56,18 +56,19 @@ def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
         raise
     except LeaseLostError:
         if not MediaFile.objects.filter(pk__in=[row.pk for row in rows]).exists():
-            _remove_attempt(job)
+            remove_attempt(job)
             raise
     crash_points.reach("publish.after_commit")
 
 
-def _remove_attempt(job: Job) -> None:
+def remove_attempt(job: Job) -> None:
     """What cannot be removed now is found by the audit."""
     with contextlib.suppress(OSError):
         storage.remove_attempt(job.id, job.attempt)
 
 
-def _row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:
+def row(job: Job, report: dict[str, Any], facts: dict[str, Any]) -> MediaFile:
+    """Of a file that is to be published for the job; not written yet."""
     file_id = uuid7()
     extension = mime.safe_extension(report["ext"])
     return MediaFile(

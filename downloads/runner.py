@@ -21,7 +21,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from downloads import bell, cookies, crash_points, publishing, quotas, storage, workers
+from downloads import bell, cookies, crash_points, publishing, quotas, reuse, storage, workers
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event, JobSpec
 from downloads.engine.supervisor import Attempt
@@ -88,7 +88,9 @@ class Runner:
     def _attempt(self) -> None:
         try:
             with contextlib.ExitStack() as lent:
-                self._run_child(self._borrow_cookies(lent))
+                cookies_file = self._borrow_cookies(lent)
+                if not self._reuse():
+                    self._run_child(cookies_file)
         except JobError as error:
             self.error = error
 
@@ -102,6 +104,21 @@ class Runner:
         except DATABASE_ERRORS as failure:
             connection.close()
             raise NotRunError from failure
+
+    def _reuse(self) -> bool:
+        """Takes what the same request has just fetched; what cannot be taken is to be fetched."""
+        source = self._persist(partial(reuse.source_of, self.job))
+        if source is None:
+            return False
+        try:
+            self.rows, facts = reuse.take(self.job, source, self._beat)
+        except OSError as failure:
+            log.info("not_reused", reason=failure.strerror)
+            return False
+        self.progress |= facts
+        self.lines.append((datetime.now(UTC), "info", f"Taken from download {source.pk}, which fetched the same."))
+        self.is_done, self.jar = True, None
+        return True
 
     def _run_child(self, cookies_file: str | None) -> None:
         storage.prepare_work(self.job.id)

@@ -92,6 +92,9 @@ class Store(Protocol):
     def put(self, source: Path, key: str, *, mime_type: str, beat: Callable[[], None]) -> None:
         """Takes the file at `source`, which may be gone afterwards. While that lasts, `beat` is called now and then."""
 
+    def share(self, source: str, key: str, size_bytes: int, *, mime_type: str, beat: Callable[[], None]) -> None:
+        """Has what is at `source` also at `key`, each to be removed by itself."""
+
     def flush(self, job_id: uuid.UUID, attempt: int) -> None:
         """Makes what was put durable: called before the rows are committed that speak of it."""
 
@@ -130,6 +133,13 @@ def publish(
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_size != size_bytes:
         raise StorageError("A finished file is not the regular file that was reported.")
     store().put(source, key, mime_type=mime_type, beat=beat)
+
+
+def share(
+    source: str, key: str, size_bytes: int, *, mime_type: str = mime.OPAQUE, beat: Callable[[], None] = no_beat
+) -> None:
+    """Publishes under `key` what is published under `source`. Raises OSError, also when that has another size."""
+    store().share(source, key, size_bytes, mime_type=mime_type, beat=beat)
 
 
 def flush(job_id: uuid.UUID, attempt: int) -> None:

@@ -16,7 +16,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.models import ApiKey, User
 from accounts.principal import Principal
-from downloads import addresses, cookies, crash_points, quotas, storage
+from downloads import addresses, cookies, crash_points, quotas, reuse, storage
 from downloads.api.problem import Problem, refused
 from downloads.api.requests import PRIORITIES
 from downloads.engine.errors import ERRORS, ErrorCode
@@ -33,7 +33,9 @@ def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
     cookies.usable(principal.user, data["cookies_id"])
     with transaction.atomic():
         check_quota(principal.user, key=principal.key)
-        job = Job.submit(owner=principal.user, api_key=principal.key, host=address.host, **_fields(data))
+        job = Job.submit(
+            owner=principal.user, api_key=principal.key, host=address.host, **_fields(principal.user, data)
+        )
         crash_points.reach("submit.before_commit")
     crash_points.reach("submit.after_commit")
     return job
@@ -52,11 +54,12 @@ def check_quota(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None
     quotas.take(owner, wanted, key)
 
 
-def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(owner: User, data: Mapping[str, Any]) -> dict[str, Any]:
     options = options_of(data)
     fields = {
         "url": data["url"],
         "options": options,
+        "fingerprint": reuse.fingerprint(owner.pk, data["url"], options),
         "priority": PRIORITIES[data["priority"]],
         "tags": data["tags"],
         "client_reference": data["client_reference"],

@@ -83,4 +83,6 @@ class Waiting:
             return f"Its key's limit: {self.load.limits[job.api_key_id]} at a time."
         if job.host in self.full_hosts:
             return f"The limit of its host: {self.load.hosts[job.host]} at a time."
+        if job.fingerprint in self.load.fingerprints:
+            return "It takes the files of a download of the same, which still runs."
         return ""

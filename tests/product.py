@@ -72,6 +72,8 @@ class Product:
             "RATE_LIMIT_PER_MINUTE": "1000000",
             "RATE_LIMIT_PER_HOUR": "1000000",
             "MEDIADL_TESTING": "1",
+            # A test that asks twice wants two downloads, unless it is about that.
+            "DOWNLOAD_REUSE_SECONDS": "0",
             "NODE_NAME": f"test-{self.port}",
             **environment,
         }

@@ -175,6 +175,11 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
         "otherwise."
     )
     delete_after_download = StrictBooleanField(default=False, help_text="Delete a file once it has been fetched whole.")
+    reuse = StrictBooleanField(
+        default=True,
+        help_text="Take the files of the same request, if you made one in the last minutes, and fetch nothing again. "
+        "For the same URL, choices and cookies only.",
+    )
     priority = StrictChoiceField(tuple(PRIORITIES), default="normal")
     start_after = StrictDateTimeField(default=None, allow_null=True, help_text="Do not start before this time.")
     webhook_url = AddressField(default=None, allow_null=True, help_text="Where to report this job's events.")

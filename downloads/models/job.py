@@ -80,6 +80,8 @@ class Job(models.Model):
     playlist_item = models.PositiveIntegerField(null=True, blank=True)
     host = models.CharField(max_length=255)
     options = models.JSONField(default=dict)
+    # Of what one fetch can answer, and only until it has (downloads/reuse.py).
+    fingerprint = models.UUIDField(null=True, blank=True, editable=False)
     priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
     client_reference = models.CharField(max_length=200, blank=True)
     tags = models.JSONField(default=list)
@@ -180,6 +182,11 @@ class Job(models.Model):
             ),
             # Progress and leases are left out of every index, so that a heartbeat stays a heap-only update.
             models.Index(fields=["id"], name="job_running", condition=Q(status=Status.RUNNING)),
+            models.Index(
+                fields=["fingerprint"],
+                name="job_reusable",
+                condition=Q(status=Status.COMPLETED, fingerprint__isnull=False),
+            ),
             models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
             models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
         ]

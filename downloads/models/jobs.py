@@ -53,6 +53,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Whose files go by themselves, the next first."""
         return self.filter(expires_at__isnull=False).order_by("expires_at")
 
+    def fetched_the_same(self, job: Job, age: timedelta) -> JobQuerySet:
+        """Completed within `age`, of the owner of `job` and for a request that the same fetch answers."""
+        same = self.filter(owner=job.owner_id, fingerprint=job.fingerprint, status=Status.COMPLETED)
+        return same.filter(finished_at__gt=Now() - age)
+
     def held_by_attempt(self, job: Job) -> JobQuerySet:
         """The row of `job`, as long as the attempt that read it still holds the lease."""
         return self.filter(pk=job.pk, lease=job.lease, attempt=job.attempt, status=Status.RUNNING)

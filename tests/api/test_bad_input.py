@@ -128,7 +128,14 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     *[("thumbnail_format", value) for value in ("gif", "svg", None)],
     *[
         (name, value)
-        for name in ("audio_only", "allow_recode", "embed_metadata", "delete_after_download", "write_info_json")
+        for name in (
+            "audio_only",
+            "allow_recode",
+            "embed_metadata",
+            "delete_after_download",
+            "reuse",
+            "write_info_json",
+        )
         for value in anything("true", "yes", 0, 1, None, [], "")
     ],
     *[

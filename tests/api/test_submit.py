@@ -46,6 +46,7 @@ DEFAULTS = {
     "max_size_bytes": 10 * 1024**3,
     "retention_hours": 1.0,
     "delete_after_download": False,
+    "reuse": True,
     "webhook_url": None,
     "webhook_events": ["download.completed", "download.failed"],
 }
@@ -109,6 +110,7 @@ def test_keeps_everything_that_was_chosen(api: Api) -> None:
         "max_size_bytes": 1_000_000,
         "retention_hours": 0.5,
         "delete_after_download": True,
+        "reuse": False,
         "webhook_url": "https://hooks.example.com/x",
         "webhook_events": ["download.completed"],
     }

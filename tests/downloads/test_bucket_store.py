@@ -124,6 +124,24 @@ def test_removes_files_and_attempts_and_nothing_else(s3: Any) -> None:
     assert len(s3.list_objects_v2(Bucket=BUCKET)["Contents"]) == 3
 
 
+def test_a_file_that_is_shared_is_a_copy_of_its_own(s3: Any) -> None:
+    first, second = put(key_of()), key_of()
+    storage.share(first, second, len(CONTENT), mime_type="video/mp4")
+    storage.remove([first])
+    with storage.open_file(second) as file:
+        assert file.read() == CONTENT
+    assert s3.head_object(Bucket=BUCKET, Key=f"files/{second}")["ContentType"] == "video/mp4"
+
+
+def test_a_file_that_is_not_there_as_it_should_be_is_not_shared(s3: Any) -> None:
+    key = put(key_of())
+    with pytest.raises(OSError, match="another size"):
+        storage.share(key, key_of(), len(CONTENT) + 1)
+    with pytest.raises(FileNotFoundError):
+        storage.share(key_of(), key_of(), len(CONTENT))
+    assert list(storage.stored_sizes()) == [(key, len(CONTENT))]
+
+
 def test_an_upload_whose_lease_is_lost_is_given_up(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_store, "BEAT_SECONDS", 0.05)
     arrived, released = threading.Event(), threading.Event()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -83,6 +84,14 @@ def test_says_whose_limit_is_reached(settings: Settings) -> None:
     settings.MAX_JOBS_PER_HOST = 2
     assert reason(JobFactory(host="crowd.example")) == "The limit of its host: 2 at a time."
     assert claim("node/1/1") is None
+
+
+def test_says_that_the_same_is_being_fetched() -> None:
+    same = {"owner": UserFactory(), "fingerprint": uuid.uuid4()}
+    JobFactory(running=True, **same)
+    job = JobFactory(**same)
+    assert reason(job) == "It takes the files of a download of the same, which still runs."
+    assert not is_claimed(job)
 
 
 def test_says_that_its_batch_is_being_stopped() -> None:
