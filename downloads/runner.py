@@ -228,16 +228,21 @@ class Runner:
             "speed": data.get("speed"),
             "eta": data.get("eta"),
         }
-        is_half = self.progress["progress_percent"] >= HALF_PERCENT
         if self.meter is not None:
             self.meter.note(self.progress["downloaded_bytes"])
-        crash_points.reach("download.half" if is_half else "download.first_byte")
+        crash_points.reach(f"download.{self._place(data)}")
+
+    def _place(self, data: dict[str, Any]) -> str:
+        if data.get("is_between_formats"):
+            return "between_formats"
+        return "half" if self.progress["progress_percent"] >= HALF_PERCENT else "first_byte"
 
     def _on_stage(self, data: dict[str, Any]) -> None:
         stage = Stage(data["stage"])
         if stage != self.job.stage:
             self.job.stage = stage
             self._write(stage)
+            crash_points.reach(f"stage.{stage}")
 
     def _on_log(self, data: dict[str, Any]) -> None:
         level = data.get("level", "info")
@@ -362,7 +367,9 @@ class Runner:
         """Partial files stay for the next attempt, and go when there will be none (or when the sweeper finds out)."""
         with contextlib.suppress(LeaseLostError):
             if not self._persist(Job.objects.unfinished().filter(pk=self.job.pk).exists, otherwise=True):
+                crash_points.reach("cleanup.before")
                 storage.remove_work(self.job.id)
+                crash_points.reach("cleanup.after")
 
 
 def _disk_error(failure: OSError) -> JobError:

@@ -179,6 +179,11 @@ class TestBehaviours:
             statuses.append(answer.status)
         assert statuses == [503, 503, 200, 200]
 
+    def test_cut_at_the_last_byte_lacks_that_one(self, client: Client, origin: Origin) -> None:
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            client.read("/cut/last/clip.mp4")
+        assert caught.value.partial == origin.body("/clip.mp4")[:-1]
+
     def test_lie_promises_more_than_it_sends(self, client: Client, origin: Origin) -> None:
         with pytest.raises(http.client.IncompleteRead) as caught:
             client.read("/lie/1000/clip.mp4")

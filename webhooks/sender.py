@@ -141,6 +141,7 @@ class Sender:
             log.error("webhook_secret_lost", webhook_id=str(delivery.endpoint_id))  # noqa: TRY400 - it says all
             self._conclude(delivery, Reply(failure=Failure.SECRET_LOST))
             return
+        crash_points.reach("webhook.before_send")
         future = self._transport.send(message)
         self._under_way[future] = delivery
         future.add_done_callback(self._nudge)

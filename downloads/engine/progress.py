@@ -91,6 +91,7 @@ class Progress:
             "total_bytes": total,
             "speed": round(speed) if speed else None,
             "eta": round(left / speed) if speed and left is not None else None,
+            "is_between_formats": 0 < self._formats_done() < len(self._parts),
         }
 
     def rise_to(self, percent: float, now: float) -> dict[str, Any]:
@@ -114,6 +115,9 @@ class Progress:
         if count and count > 0 and not is_exact:
             return min(max(index or 0, 0) / count, 1.0)
         return min(arrival.downloaded / arrival.total, 1.0) if arrival.total else 0.0
+
+    def _formats_done(self) -> int:
+        return sum(arrival.share >= 1.0 for arrival in self._arrivals.values())
 
     def _done_share(self) -> float:
         weight = sum(part.weight for part in self._parts.values())

@@ -222,7 +222,7 @@ def test_every_event_keeps_to_its_shape(run: Run) -> None:
     outcome = run("/page/og-video", write_thumbnail=True, write_info_json=True)
     keys = {event.name: frozenset(event.data) for event in outcome.events}
     assert keys["info"] == {"title", "duration", "format", "metadata", "total_bytes"}
-    assert keys["progress"] == {"percent", "downloaded_bytes", "total_bytes", "speed", "eta"}
+    assert keys["progress"] == {"percent", "downloaded_bytes", "total_bytes", "speed", "eta", "is_between_formats"}
     assert keys["log"] == {"level", "message"}
     names = "path kind is_main size_bytes sha256 crc32 ext format width height duration vcodec acodec language"
     assert {frozenset(file) for file in outcome.files} == {frozenset(names.split())}

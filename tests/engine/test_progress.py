@@ -25,10 +25,12 @@ def test_counts_all_formats_as_one_whole() -> None:
         "total_bytes": 1000,
         "speed": None,
         "eta": None,
+        "is_between_formats": False,
     }
     progress.update("v", {"status": "finished", "downloaded_bytes": 900, "total_bytes": 900}, 2.0)
     progress.update("a", arriving(50, total_bytes=100), 3.0)
     assert progress.report(3.0)["percent"] == 90.2
+    assert progress.report(3.0)["is_between_formats"]
 
 
 def test_stops_short_of_the_end_until_postprocessing_is_done() -> None:
@@ -43,6 +45,7 @@ def test_stops_short_of_the_end_until_postprocessing_is_done() -> None:
         "total_bytes": 900,
         "speed": None,
         "eta": None,
+        "is_between_formats": False,
     }
 
 

@@ -14,7 +14,7 @@ from tests.faults.oracles import Oracle
 from tests.faults.test_crash_points import arm, fired, item
 from tests.product import wait_until
 
-pytestmark = [pytest.mark.promise("P2", "P16"), pytest.mark.faults]
+pytestmark = [pytest.mark.promise("P2", "P16"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 def test_a_worker_frozen_after_its_rename_cannot_publish_beside_its_successor(shared_oracle: Oracle) -> None:

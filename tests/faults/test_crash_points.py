@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.faults.kills import ROLES
 from tests.faults.oracles import Oracle
 from tests.origin import Origin
 from tests.product import wait_until
@@ -25,8 +28,13 @@ WORKER_POINTS = [
     "publish.before_rename",
     "publish.after_rename",
     "publish.before_commit",
+    # Its wake-up was acknowledged before: nothing comes after this but the next look at the table.
     "publish.after_commit",
+    "cleanup.before",
+    "cleanup.after",
 ]
+# Two formats that ffmpeg merges.
+MERGE_POINTS = ["stage.downloading", "download.between_formats", "stage.postprocessing", "stage.publishing"]
 _numbers = itertools.count()
 
 
@@ -49,6 +57,34 @@ def fired(armed: Path, seconds: float = 30) -> None:
 def test_a_worker_that_dies_at_a_step_costs_nothing(shared_oracle: Oracle, point: str) -> None:
     armed = arm(shared_oracle, point)
     jobs = [shared_oracle.submit(item()) for _ in range(3)]
+    fired(armed)
+
+    assert shared_oracle.verdict() == []
+    assert {shared_oracle.record.jobs()[job].status for job in jobs} == {"completed"}
+
+
+@pytest.mark.parametrize("point", MERGE_POINTS)
+def test_a_worker_that_dies_between_two_formats_or_at_their_merge_costs_nothing(
+    shared_oracle: Oracle, point: str
+) -> None:
+    armed = arm(shared_oracle, point)
+    job = shared_oracle.submit(f"/slow/40000/dash/manifest.mpd?n={next(_numbers)}")
+    # What ffmpeg makes of them lies nowhere at the origin.
+    shared_oracle.ledger[job] = ""
+    fired(armed)
+
+    assert shared_oracle.verdict() == []
+    done = shared_oracle.product.job(job)
+    assert (done["status"], done["attempt"], len(done["files"])) == ("completed", 2, 1)
+
+
+def test_a_sweeper_that_dies_over_the_jobs_of_the_dead_leaves_them_to_the_next(shared_oracle: Oracle) -> None:
+    jobs = [shared_oracle.submit(item(20_000)) for _ in range(4)]
+    wait_until(lambda: all(shared_oracle.record.jobs()[job].status == "running" for job in jobs), 30)
+    armed = arm(shared_oracle, "recover.one")
+    for pid, command in shared_oracle.product.pids().items():
+        if ROLES["busy slot"](shared_oracle.product, pid, command):
+            os.kill(pid, signal.SIGKILL)
     fired(armed)
 
     assert shared_oracle.verdict() == []

@@ -1,18 +1,27 @@
-"""The job's verbs in any order, by people, by attempts and by attempts that lost their lease long ago."""
+"""The job's verbs in any order, by people, by attempts and by attempts that lost their lease long ago.
+
+In between processes die before and after they commit, clocks are set by hours, and sweeps come round.
+"""
 
 from __future__ import annotations
 
+import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.db.models import F
+from django.db.models.functions import Now
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
-from downloads import claims
+from downloads import claims, crash_points, publishing, recovery, retention
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.models import Job, JobEvent, LeaseLostError, Stage, TransitionError
 from tests.factories import UserFactory
@@ -49,6 +58,22 @@ class Expected:
     lease: uuid.UUID | None = None
 
 
+class Death(BaseException):
+    """Of a process, to which nothing listens."""
+
+
+@contextmanager
+def dying_at(point: str) -> Iterator[None]:
+    """The process goes when it gets there, and with it whatever it has not committed."""
+
+    def reach(name: str) -> None:
+        if name == point:
+            raise Death
+
+    with suppress(Death), mock.patch.object(crash_points, "reach", reach):
+        yield
+
+
 class JobMachine(RuleBasedStateMachine):
     attempts: Bundle[Job] = Bundle("attempts")
     jobs: Bundle[uuid.UUID] = Bundle("jobs")
@@ -66,6 +91,37 @@ class JobMachine(RuleBasedStateMachine):
         job = Job.submit(owner=self.owner, url="http://media.example/clip.mp4", host="media.example")
         self.expected[job.pk] = Expected()
         return job.pk
+
+    @rule(hours=st.sampled_from([-3, 1, 3]))
+    def the_clock_is_set(self, hours: int) -> None:
+        """Seen from the rows: all that they say of times is so much nearer, or further off."""
+        moved = {name: F(name) - timedelta(hours=hours) for name in ("eligible_at", "lease_expires_at", "expires_at")}
+        Job.objects.update(**moved)
+
+    @rule()
+    def a_sweep_comes_round(self) -> None:
+        lapsed = Job.objects.filter(status="running", lease_expires_at__lt=Now()).values_list("pk", flat=True)
+        for job in list(lapsed):
+            self.expected[job] = Expected({"queued", "failed"})
+        recovery.recover_stalled()
+        retention.expire_due()
+
+    @rule()
+    def claim_and_die(self) -> None:
+        with dying_at("claim.before_commit"):
+            claims.claim("node/1/1")
+
+    @rule(attempt=attempts, point=st.sampled_from(["publish.before_commit", "publish.after_commit"]))
+    def publish_and_die(self, attempt: Job, point: str) -> None:
+        job, expected = copy.copy(attempt), self.expected.get(attempt.pk, Expected(set()))
+        if job.lease is None or job.lease != expected.lease:
+            with pytest.raises(LeaseLostError):
+                publishing.commit(job, [], {})
+            return
+        with dying_at(point):
+            publishing.commit(job, [], {})
+        if point == "publish.after_commit":
+            self.expected[attempt.pk] = Expected({"completed"})
 
     @rule(job=jobs)
     def time_passes(self, job: uuid.UUID) -> None:
@@ -132,8 +188,8 @@ def test_no_order_of_verbs_breaks_a_job() -> None:
     run_state_machine_as_test(
         JobMachine,
         settings=settings(
-            max_examples=20,
-            stateful_step_count=25,
+            max_examples=25,
+            stateful_step_count=30,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -17,7 +17,7 @@ from tests.webhooks.receiver import Receiver
 
 pytestmark = [pytest.mark.promise("P13"), pytest.mark.faults, pytest.mark.timeout(300)]
 
-POINTS = ["webhook.recorded", "webhook.before_claim", "webhook.after_send", "webhook.after_commit"]
+STEPS = ["recorded", "before_claim", "before_send", "after_send", "after_commit"]
 # Of jobs that wait for a day to come, and are cancelled before.
 EVENTS = ["download.queued", "download.cancelled"]
 LATER = "2099-01-01T00:00:00Z"
@@ -33,8 +33,8 @@ def test_no_message_is_lost_and_none_changes_its_id_when_senders_die(make_oracle
     oracle = make_oracle(EGRESS_ALLOW="127.0.0.1")
     api = oracle.product.api
     made = api.post("/webhooks", json={"url": receiver.url(), "events": EVENTS}).json()
-    for point in POINTS:
-        armed = arm(oracle, point)
+    for step in STEPS:
+        armed = arm(oracle, f"webhook.{step}")
         with contextlib.suppress(httpx.HTTPError):
             # The first event is recorded by the request itself, which then is not answered.
             oracle.submit(item(), start_after=LATER)

@@ -80,6 +80,12 @@ def _failure(code: int, step: Step) -> Resource:
     return text(f"Status {code}", status=code, headers={"Retry-After": retry_after} if retry_after else {})
 
 
+def _cut(step: Step) -> Delivery:
+    if step.arguments[0] == "last":
+        return replace(step.delivery, break_percent=100, break_short=1, break_kind="cut")
+    return replace(step.delivery, break_percent=step.number(0), break_kind="cut")
+
+
 def _cut_once(step: Step) -> Delivery:
     token = step.arguments[0]
     if step.tokens.is_broken(token):
@@ -108,7 +114,7 @@ def _needs_cookie(step: Step) -> Delivery | Resource:
 # By name: the number of arguments, and the effect.
 _BEHAVIOURS: dict[str, tuple[int, Callable[[Step], Delivery | Resource]]] = {
     "slow": (1, lambda step: replace(step.delivery, bytes_per_second=step.number(0))),
-    "cut": (1, lambda step: replace(step.delivery, break_percent=step.number(0), break_kind="cut")),
+    "cut": (1, _cut),
     "cutonce": (2, _cut_once),
     "stall": (1, lambda step: replace(step.delivery, break_percent=step.number(0), break_kind="stall")),
     "status": (1, lambda step: _failure(step.number(0), step)),

@@ -15,6 +15,8 @@ class Delivery:
     latency_seconds: float = 0
     bytes_per_second: int | None = None
     break_percent: int | None = None
+    # Bytes before that place.
+    break_short: int = 0
     # What happens at the break: the connection is closed, or held open in silence.
     break_kind: Literal["cut", "stall"] = "cut"
     # A token breaks once; None breaks each time.
@@ -30,7 +32,7 @@ class Delivery:
         """
         if self.break_percent is None:
             return None
-        position = size * self.break_percent // 100
+        position = size * self.break_percent // 100 - self.break_short
         is_met = start <= position if self.break_kind == "stall" else start == 0
         return position if is_met else None
 
