@@ -44,8 +44,13 @@ def node_facts() -> dict[str, Any]:
         "ytdlp_version": ytdlp_versions.in_use(),
         "slots": settings.WORKERS,
         "sandbox": sandbox.probe().level,
-        "components": {item.name: {"status": item.status, "message": item.message} for item in found},
+        "components": {item.name: _part(item) for item in found},
     }
+
+
+def _part(item: Finding) -> dict[str, str]:
+    said = {"status": item.status, "message": item.message}
+    return said | {"remedy": item.remedy} if item.remedy else said
 
 
 @functools.cache

@@ -91,7 +91,6 @@ WSGI_THREADS = env.int("WSGI_THREADS", 8, validate=positive)
 API_KEY = env.str("API_KEY", "")
 REQUIRE_API_KEY = env.bool("REQUIRE_API_KEY", default=True)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
-# Where several web processes share their counts of requests; prometheus-client reads the same variable.
 SIGN_IN_LINK_HOURS = 24
 RATE_LIMIT_PER_MINUTE = env.int("RATE_LIMIT_PER_MINUTE", 60, validate=positive)
 RATE_LIMIT_PER_HOUR = env.int("RATE_LIMIT_PER_HOUR", 1000, validate=positive)
@@ -389,8 +388,6 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("map", "jpg", "jpeg", "png", "gif", "webp
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_I18N = True
-USE_TZ = True
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"]))
@@ -399,3 +396,4 @@ if SENTRY_DSN := env.str("SENTRY_DSN", ""):
     from mediadl.reports import report_errors  # loaded where it is wanted: it costs every process 10 MB
 
     report_errors(SENTRY_DSN, server_name=NODE_NAME)
+VARIABLES = sorted(env.dump())

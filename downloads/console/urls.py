@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.console import queue, storage
+from downloads.console import queue, storage, system
 
 urlpatterns = [
     path("queue/", queue.queue, name="console_queue"),
@@ -10,4 +10,5 @@ urlpatterns = [
     path("queue/resume/", queue.resume, name="console_resume"),
     path("storage/", storage.storage, name="console_storage"),
     path("storage/evict/", storage.evict, name="console_evict"),
+    path("system/", system.system, name="console_system"),
 ]

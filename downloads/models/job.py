@@ -189,6 +189,7 @@ class Job(models.Model):
             ),
             models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
             models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
+            models.Index(fields=["-finished_at"], name="job_failed", condition=Q(status=Status.FAILED)),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         same = self.filter(owner=job.owner_id, fingerprint=job.fingerprint, status=Status.COMPLETED)
         return same.filter(finished_at__gt=Now() - age)
 
+    def failures(self, since: datetime) -> models.QuerySet[Any, Any]:
+        """(id, error code, when, extractor, host) of those that failed, the newest first."""
+        rows = self.filter(status=Status.FAILED, finished_at__gte=since).order_by("-finished_at")
+        return rows.values_list("id", "error_code", "finished_at", "metadata__extractor", "host")
+
     def held_by_attempt(self, job: Job) -> JobQuerySet:
         """The row of `job`, as long as the attempt that read it still holds the lease."""
         return self.filter(pk=job.pk, lease=job.lease, attempt=job.attempt, status=Status.RUNNING)

@@ -145,3 +145,9 @@ def test_the_oldest_files_are_evicted_without_script(plain_tab: Tab, store: list
     page.get_by_role("button", name="Evict").click()
     expect(page.get_by_text("Evicted: the files of 2 jobs, 1.9 GB.")).to_be_visible()
     expect(page.get_by_text("Nothing else may go.")).to_be_visible()
+
+
+@pytest.mark.usefixtures("crowd")
+def test_the_system(tab: Tab, user: User) -> None:
+    JobFactory(owner=user, broken=True, metadata={"extractor": "a-site"})
+    inspect(tab.open("/admin/system/"))
