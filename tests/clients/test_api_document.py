@@ -31,9 +31,12 @@ def program(language: str, product: Product, origin: Origin) -> str:
         ("https://videos.example.com/watch/43", origin.url("/other.mp4")),
         ("https://videos.example.com/playlist/7", origin.url("/rss.xml?n=2")),
         ("https://videos.example.com/removed", origin.url("/status/404/clip.mp4")),
+        ("https://videos.example.com/members/42", origin.url("/needs-cookie/session/zq/page/og-video")),
+        ("https://hooks.example.org/mediadl", origin.url("/hook")),
+        ("videos.example.com", "127.0.0.1"),
     ):
         code = code.replace(shown, real)
-    assert "example.com" not in code
+    assert "example." not in code
     return code
 
 
@@ -58,7 +61,8 @@ def test_the_examples_for_the_shell_work(product: Product, origin: Origin, tmp_p
     script.write_text("set -euo pipefail\n" + program("sh", product, origin))
     said = run(["bash", str(script)], product, tmp_path)
     assert said[0] == "completed"
-    assert {"paused", "queued", "cancelled", "unknown_field", "A walk"} <= set(said)
+    assert {"paused", "queued", "cancelled", "unknown_field", "A walk", "True", "webhook.test"} <= set(said)
+    assert any(line.startswith("webhook.test ") for line in said)
     assert said[-1].strip() == "1"
     film, shared = (tmp_path / name for name in ("film.mp4", "shared.mp4"))
     assert film.read_bytes() == shared.read_bytes()
@@ -72,6 +76,7 @@ def test_the_examples_for_python_work(product: Product, origin: Origin, tmp_path
     assert "2 of 2" in said
     assert any(line.startswith("unknown_field qualty") for line in said)
     assert any(line.startswith("not_found") for line in said)
+    assert "400" in said
     assert {path.suffix for path in (tmp_path / "films").iterdir()} == {".mp4", ".mp3"}
 
 
@@ -80,6 +85,7 @@ def test_the_examples_for_javascript_work(product: Product, origin: Origin, tmp_
     script = tmp_path / "examples.mjs"
     script.write_text(program("js", product, origin))
     said = run(["node", str(script)], product, tmp_path)
-    assert {"206", "304"} <= set(said)
+    assert {"206", "304", "cookies are sent: true", "another secret: true"} <= set(said)
+    assert any("webhook.test" in line for line in said)
     assert any(" completed " in f"{line} " for line in said)
     assert (tmp_path / "film.mp4").stat().st_size > 10_000

@@ -18,6 +18,7 @@ import pytest
 
 from tests.origin import Origin
 from tests.product import API_KEY, Product, wait_until
+from tests.webhooks.receiver import Receiver
 
 TAG = "end-to-end"
 SECONDS = 180.0
@@ -61,7 +62,8 @@ class Live:
         return f"{self._origin}{path}"
 
     def submit(self, url: str, **options: Any) -> dict[str, Any]:
-        answer = self.api.post("/download", json={"url": url, "tags": [TAG], **options})
+        # Workflows fetch the same medium again and again, and each is about a fetch of its own.
+        answer = self.api.post("/download", json={"url": url, "tags": [TAG], "reuse": False, **options})
         assert answer.status_code == 201, answer.text
         job: dict[str, Any] = answer.json()
         self.forget_later(job["request_id"])
@@ -138,3 +140,12 @@ def _own(stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Live:
 def live(server: Live) -> Iterator[Live]:
     yield server
     server.clean_up()
+
+
+@pytest.fixture
+def receiver(live: Live) -> Iterator[Receiver]:
+    """An address that a deployment elsewhere could not reach."""
+    if urlsplit(live.root).hostname != "127.0.0.1":
+        pytest.skip("needs a receiver of webhooks that the deployment can reach")
+    with Receiver() as running:
+        yield running

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
+import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+from standardwebhooks import Webhook
 
 from tests.e2e.conftest import TAG, Live
 from tests.product import wait_until
+from tests.webhooks.receiver import Receiver
 
 LATER = "2099-01-01T00:00:00Z"
 
@@ -189,6 +194,81 @@ def test_a_file_is_shared_with_somebody_without_a_key_and_taken_back(live: Live)
         assert anybody.get(live.path_of(file["file_url"])).status_code == 401
         assert live.api.delete(f"/links/{link['link_id']}").status_code == 204
         assert code(anybody.get(url)) == (410, "link_revoked")
+
+
+def test_a_webhook_is_told_tried_repeated_and_given_another_secret(live: Live, receiver: Receiver) -> None:
+    wanted = {"url": receiver.url(), "events": ["download.completed"]}
+    made = live.api.post("/webhooks", json=wanted).json()
+    at = f"/webhooks/{made['webhook_id']}"
+    job = live.completed(live.media())["request_id"]
+    first = receiver.wait(1)[0]
+    assert (first.event, first.json["data"]["request_id"]) == ("download.completed", job)
+    assert Webhook(made["secret"]).verify(first.body, first.headers)
+
+    delivery = live.api.get(f"{at}/deliveries", params={"request_id": job}).json()["results"][0]
+    repeated = wait_until(lambda: redelivered(live, f"{at}/deliveries/{delivery['delivery_id']}"), 30)
+    assert repeated.status_code == 202
+    assert receiver.wait(2)[1].id == first.id
+
+    rotated = live.api.post(f"{at}/rotate", json={"overlap_hours": 1}).json()
+    assert live.api.post(f"{at}/test", json={}).status_code == 202
+    last = receiver.wait(3)[2]
+    assert last.event == "webhook.test"
+    for secret in (made["secret"], rotated["secret"]):
+        assert Webhook(secret).verify(last.body, last.headers)
+    assert live.api.delete(at).status_code == 204
+    assert code(live.api.get(at)) == (404, "not_found")
+
+
+def redelivered(live: Live, at: str) -> httpx.Response | None:
+    """Not while it is on its way."""
+    answer = live.api.post(f"{at}/redeliver", json={})
+    return None if answer.status_code == 409 else answer
+
+
+def test_one_request_names_an_address_of_its_own(live: Live, receiver: Receiver) -> None:
+    secret = live.api.post("/webhooks/for-requests", json={"overlap_hours": 0}).json()["secret"]
+    told = {"webhook_url": receiver.url("/mine"), "webhook_events": ["download.started", "download.completed"]}
+    live.completed(live.media(), **told)
+    messages = receiver.wait(2, "/mine")
+    assert {message.event for message in messages} == set(told["webhook_events"])
+    for message in messages:
+        assert Webhook(secret).verify(message.body, message.headers)
+
+
+def test_cookies_open_a_page_until_they_are_deleted(live: Live) -> None:
+    url = live.site("/needs-cookie/session/zq/clip.mp4")
+    refused = live.ended(live.submit(url)["request_id"])
+    assert (refused["status"], refused["error_code"]) == ("failed", "login_required")
+    text = f"# Netscape HTTP Cookie File\n{urlsplit(url).hostname}\tFALSE\t/\tFALSE\t4102444800\tsession\tzq\n"
+    stored = live.api.post("/auth/cookies", json={"cookies": text}).json()
+    at = f"/auth/cookies/{stored['cookie_id']}"
+
+    def tried() -> httpx.Response | None:
+        answer = live.api.post(f"{at}/test", json={"url": url})
+        return None if answer.status_code == 202 else answer
+
+    test: httpx.Response = wait_until(tried, 60, what="what the test has found")
+    assert (test.status_code, test.json()["is_sent"]) == (200, True)
+    live.completed(url, cookies_id=stored["cookie_id"])
+    shown = live.api.get(at)
+    assert shown.json()["last_success_at"] is not None
+    assert "zq" not in shown.text
+    assert live.api.delete(at).status_code == 204
+    assert code(live.api.post("/download", json={"url": url, "cookies_id": stored["cookie_id"]}))[0] == 400
+
+
+def test_a_batch_is_fetched_as_one_archive(live: Live) -> None:
+    urls = [live.site("/item/1.mp4"), live.site("/item/2.mp4"), live.site("/status/404/clip.mp4")]
+    made = live.api.post("/batch/download", json={"urls": urls, "tags": [TAG], "reuse": False})
+    batch = _batch_ended(live, made.json()["batch_id"])
+    whole = live.api.get(live.path_of(batch["archive_url"]))
+    with zipfile.ZipFile(io.BytesIO(whole.content)) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == 3
+        assert b"/status/404" in archive.read(archive.namelist()[-1])
+    headers = {"Range": "bytes=500-", "If-Range": whole.headers["ETag"]}
+    assert live.api.get(live.path_of(batch["archive_url"]), headers=headers).content == whole.content[500:]
 
 
 def test_a_key_for_reading_reads_until_it_is_revoked(live: Live) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults.conftest import MakeOracle
 from tests.faults.kills import ROLES
 from tests.faults.oracles import Oracle
 from tests.origin import Origin
@@ -89,6 +90,23 @@ def test_a_sweeper_that_dies_over_the_jobs_of_the_dead_leaves_them_to_the_next(s
 
     assert shared_oracle.verdict() == []
     assert {shared_oracle.record.jobs()[job].status for job in jobs} == {"completed"}
+
+
+def test_a_worker_that_dies_while_it_takes_what_is_there_costs_nothing(make_oracle: MakeOracle) -> None:
+    oracle, path = make_oracle(DOWNLOAD_REUSE_SECONDS="300"), item()
+    oracle.submit(path)
+    oracle.rest(60)
+    sent = oracle.origin.bytes_sent(path)
+    jobs = []
+    for point in (point for point in WORKER_POINTS if point.startswith("publish.")):
+        armed = arm(oracle, point)
+        jobs.append(oracle.submit(path))
+        fired(armed)
+        oracle.rest(60)
+
+    assert oracle.final_verdict() == []
+    assert {oracle.record.jobs()[job].status for job in jobs} == {"completed"}
+    assert oracle.origin.bytes_sent(path) == sent, "nothing was fetched again"
 
 
 @pytest.mark.parametrize("point", ["submit.before_commit", "submit.after_commit"])
