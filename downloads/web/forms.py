@@ -222,7 +222,7 @@ class DownloadForm(forms.Form):
             if serializer.is_valid():
                 self.requests.append(serializer.validated_data)
             else:
-                self._say(url, serializer.errors)
+                self.complain(serializer.errors, url)
         return self.cleaned_data
 
     def options(self) -> dict[str, Any]:
@@ -248,7 +248,7 @@ class DownloadForm(forms.Form):
                 self.requests.append(serializer.options())
                 self._list_wish = serializer.wish()
             else:
-                self._say(url, serializer.errors)
+                self.complain(serializer.errors, url)
 
     @property
     def is_batch(self) -> bool:
@@ -269,7 +269,8 @@ class DownloadForm(forms.Form):
         """What the submission itself was refused for."""
         self.add_error("urls", problem.errors[0].message if problem.errors else problem.detail)
 
-    def _say(self, url: str, errors: dict[str, Any]) -> None:
+    def complain(self, errors: dict[str, Any], url: str = "") -> None:
+        """What the API's serializer says, beside the fields that it speaks of."""
         for name, said in errors.items():
             for message in _messages(said):
                 if name in self.fields and message not in self.errors.get(name, []):

@@ -18,11 +18,13 @@ from accounts.limits import limit_form
 from accounts.principal import principal_of
 from downloads import batches
 from downloads.api.problem import Problem
-from downloads.models import CookieJar, Job
+from downloads.models import CookieJar, Job, Preset
+from downloads.models.preset import PresetQuerySet
 from downloads.submission import submit
 from downloads.web import listing
 from downloads.web.batches import under_way
 from downloads.web.forms import DownloadForm
+from downloads.web.library import as_id
 
 SUBMISSIONS_PER_MINUTE = 60
 CHOICES = "download_choices"
@@ -87,10 +89,24 @@ def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
 
 
 def first_choices(request: HttpRequest) -> dict[str, Any]:
-    """Those of last time; `?fresh` for none. A link comes by `?url=`, or as a phone shares it by `?text=`."""
+    """Those of `?preset=`, or of last time; `?fresh` for none.
+
+    A link comes by `?url=`, or as a phone shares it by `?text=`; `?urls=` are the lines that the field holds.
+    """
     kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
+    if preset := preset_of(request):
+        kept = preset.options
     links = [request.GET["url"]] if request.GET.get("url") else LINK.findall(request.GET.get("text", ""))
-    return {**kept, "urls": "\n".join(links)}
+    return {**kept, "urls": request.GET.get("urls") or "\n".join(links)}
+
+
+def preset_of(request: HttpRequest) -> Preset | None:
+    preset_id = as_id(request.GET.get("preset", ""))
+    return presets_of(request).filter(pk=preset_id).first() if preset_id else None
+
+
+def presets_of(request: HttpRequest) -> PresetQuerySet:
+    return Preset.objects.owned_by(principal_of(request).user)
 
 
 def jars_of(request: HttpRequest) -> Iterable[tuple[Any, str]]:
@@ -98,7 +114,8 @@ def jars_of(request: HttpRequest) -> Iterable[tuple[Any, str]]:
 
 
 def home_page(request: HttpRequest, form: DownloadForm, status: int = 200, **more: Any) -> HttpResponse:
-    return render(request, "home/page.html", {"form": form, **jobs_context(request), **more}, status=status)
+    context = {"form": form, "presets": presets_of(request), **jobs_context(request), **more}
+    return render(request, "home/page.html", context, status=status)
 
 
 def jobs_context(request: HttpRequest) -> dict[str, Any]:

@@ -83,6 +83,11 @@ class ListForm(DownloadForm):
 
     skip_downloaded = forms.BooleanField(label="Leave out what I have downloaded before", required=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("clip_start_sec", "clip_end_sec"):
+            del self.fields[name]
+
     def options(self) -> dict[str, Any]:
         return {name: value for name, value in super().options().items() if name != "skip_downloaded"}
 

@@ -75,7 +75,7 @@ class Preview:
 
     @property
     def languages(self) -> str:
-        known = list((self.probe.result or {}).get("subtitles", {}))
+        known = sorted((self.probe.result or {}).get("subtitles", {}))
         more = ["…"] if len(known) > LANGUAGES_SHOWN else []
         return ", ".join([*known[:LANGUAGES_SHOWN], *more])
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import batches, cookies, home, jobs, library, lists, pages, preview, shared, sharing
+from downloads.web import batches, cookies, home, jobs, library, lists, pages, presets, preview, shared, sharing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -30,6 +30,10 @@ urlpatterns = [
     path("cookies/<uuid:cookie_id>/delete", cookies.delete, name="cookies_delete"),
     path("cookies/<uuid:cookie_id>/test", cookies.test, name="cookies_test"),
     path("cookies/<uuid:cookie_id>/test/<uuid:probe_id>", cookies.tested, name="cookies_tested"),
+    path("presets", presets.listed, name="presets"),
+    path("presets/new", presets.new, name="preset_new"),
+    path("presets/<uuid:preset_id>", presets.edit, name="preset"),
+    path("presets/<uuid:preset_id>/delete", presets.delete, name="preset_delete"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),

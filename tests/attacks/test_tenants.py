@@ -28,6 +28,7 @@ from downloads.models import (
     JobLog,
     Link,
     MediaFile,
+    Preset,
     Probe,
     ProbeKind,
 )
@@ -72,6 +73,7 @@ class Victim:
     delivery: Delivery
     jar: CookieJar
     session: Session
+    preset: Preset
 
     @property
     def values(self) -> dict[str, object]:
@@ -89,6 +91,7 @@ class Victim:
             "delivery_id": self.delivery.pk,
             "cookie_id": self.jar.pk,
             "handle": self.session.handle,
+            "preset_id": self.preset.pk,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,
@@ -126,6 +129,7 @@ _OWNER: dict[Any, str] = {
     Delivery: "owner",
     CookieJar: "owner",
     Session: "user",
+    Preset: "owner",
 }
 
 
@@ -179,6 +183,7 @@ def victim(db: None) -> Victim:
         delivery=delivery,
         jar=jar,
         session=session,
+        preset=Preset.objects.create(owner=user, name=f"{MARK} preset", options={"quality": "720p"}),
     )
 
 

@@ -261,10 +261,10 @@ def test_asks_the_database_equally_often_however_many_jobs_there_are(
 
     fill()
     page.get("/")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page.get("/")
     fill()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page.get("/")
 
 

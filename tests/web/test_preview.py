@@ -56,7 +56,7 @@ def test_shows_what_was_found(page: Client) -> None:
     page.post("/preview", FORM, headers=HTMX)
     probe = finish()
     answer = page.get(f"/preview/{probe.pk}", headers=HTMX)
-    for words in ("A walk", "video.example", "Ada", "1:40", "Subtitles: en, de", "64.0 MB", "size not known"):
+    for words in ("A walk", "video.example", "Ada", "1:40", "Subtitles: de, en", "64.0 MB", "size not known"):
         assert words in answer.text
     assert "load delay" not in answer.text
     sizes = answer.context["preview"].sizes
