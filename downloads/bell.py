@@ -50,9 +50,23 @@ def ring(queue: str) -> None:
     knock_when_committed(cluster_of(queue))
 
 
+def ring_here(queue: str) -> None:
+    """Wakes a worker of this node, which others of a shared queue must not answer for."""
+    if settings.REDIS_URL:
+        transaction.on_commit(partial(_enqueue_here, queue), robust=True)
+        return
+    # Whom the knock wakes takes the row before the others look for one.
+    ring(queue)
+
+
 def _enqueue(queue: str) -> None:
     broker, package = _wake_up(queue)
     broker.enqueue(package)
+
+
+def _enqueue_here(queue: str) -> None:
+    broker, package = _wake_up(queue)
+    broker.enqueue_here(package)
 
 
 @functools.cache

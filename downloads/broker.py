@@ -7,6 +7,7 @@ import socket
 import time
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
@@ -18,6 +19,8 @@ from downloads import bell
 
 # Before the clock of any node, also of one whose clock is hours off.
 DUE = datetime(2000, 1, 1, tzinfo=UTC)
+
+REDIS_WAIT_SECONDS = 1
 
 
 class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
@@ -52,4 +55,16 @@ class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
 
 class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
-    """The Redis list; Conf.REDIS is a URL here."""
+    """The Redis list of all nodes, and before it one of this node alone; Conf.REDIS is a URL here."""
+
+    def enqueue_here(self, task: str) -> None:
+        self.connection.rpush(self._own_key, task)
+
+    def dequeue(self) -> list[tuple[None, bytes]] | None:
+        """A task is gone with whoever takes it: the next pulse makes that good."""
+        found = self.connection.blpop([self._own_key, self.list_key], REDIS_WAIT_SECONDS)
+        return [(None, found[1])] if found else None
+
+    @property
+    def _own_key(self) -> str:
+        return f"{self.list_key}:{settings.NODE_NAME}"

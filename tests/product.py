@@ -110,7 +110,8 @@ class Product:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(self._answers, START_SECONDS, what="the first answer")
+        answers = self._works if "worker" in arguments else self._answers
+        wait_until(answers, START_SECONDS, what="the first answer")
         return self
 
     def wait_for_engine(self) -> Self:
@@ -119,11 +120,19 @@ class Product:
         return self
 
     def _answers(self) -> bool:
-        if self.process is None or self.process.poll() is not None:
-            raise RuntimeError(f"the product ended at its start:\n{self.log()}")
+        self._must_run()
         with suppress(httpx.HTTPError):
             return self.api.get("/health/ready").status_code == 200
         return False
+
+    def _works(self) -> bool:
+        """A node of workers alone answers nobody."""
+        self._must_run()
+        return "worker ready" in self.log_since_start()
+
+    def _must_run(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            raise RuntimeError(f"the product ended at its start:\n{self.log()}")
 
     # --- Ending it ----------------------------------------------------------------------------------------------
 

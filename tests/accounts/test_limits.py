@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from accounts.middleware import RateLimitHeadersMiddleware
 from accounts.models import ApiKey, RateBucket, Scope, User
 from tests.accounts.conftest import ApiOf
 from tests.accounts.racing import race_processes
-from tests.programs import program
+from tests.redis import redis_server
 
 pytestmark = pytest.mark.promise("S12")
 
@@ -179,19 +178,8 @@ def test_looking_at_a_form_costs_nothing(rf: RequestFactory, db: None) -> None:
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    socket = tmp_path / "redis.sock"
-    server = subprocess.Popen(
-        [program("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 10
-        while not socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield f"unix://{socket}"
-    finally:
-        server.kill()
-        server.wait()
+    with redis_server(tmp_path) as address:
+        yield address
 
 
 def use_redis(settings: Settings, url: str) -> None:

@@ -18,7 +18,10 @@ from tests.product import Product
 
 IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 # What one kind of database can suffer, the other cannot.
-OF_POSTGRES = ["test_postgres.py", "test_starts.py", "full_postgres.py", "full_nodes.py", "full_upgrade.py"]
+OF_POSTGRES = [
+    *("test_postgres.py", "test_starts.py"),
+    *("full_machines.py", "full_nodes.py", "full_postgres.py", "full_upgrade.py"),
+]
 collect_ignore = ["full_sqlite.py"] if IS_POSTGRES else OF_POSTGRES
 
 MakeOracle = Callable[..., Oracle]
