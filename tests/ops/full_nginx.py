@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import time
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +25,7 @@ OF_NGINX = {"allow", "server", "date", "connection", "content-length", "etag", "
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with Product(tmp_path_factory.mktemp("behind-nginx"), X_ACCEL_PASSTHROUGH="true", PROXY_COUNT="1") as running:
-        yield running
+        yield running.wait_for_engine()
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,26 @@ def test_a_file_that_goes_when_it_was_fetched_goes(product: Product, front: http
     job = finished(product, origin, delete_after_download=True)
     assert len(front.get(job["path"]).content) == job["file_size"]
     wait_until(lambda: front.get(job["path"]).status_code == 410, 30, what="the deletion")
+
+
+def test_the_archive_of_a_batch_is_put_together_behind_nginx_and_can_be_resumed(
+    product: Product, front: httpx.Client, origin: Origin
+) -> None:
+    """Files one by one are nginx's to send; those of an archive pass through it."""
+    body = {"urls": [origin.url(f"/item/{number}.mp4") for number in (501, 502)], "embed_metadata": False}
+    batch = product.api.post("/batch/download", json=body).json()["batch_id"]
+    wait_until(lambda: product.api.get(f"/batch/{batch}").json()["status"] == "completed", 60, what="the batch")
+
+    whole = front.get(f"/api/v1/batch/{batch}/archive")
+    assert (whole.status_code, whole.headers["server"]) == (200, "nginx")
+    assert [name for name in whole.headers if name.startswith("x-accel")] == []
+    with zipfile.ZipFile(io.BytesIO(whole.content)) as archive:
+        found = {hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+    assert {origin.sha256(f"/item/{number}.mp4") for number in (501, 502)} <= found
+
+    headers = {"Range": "bytes=100000-", "If-Range": whole.headers["etag"]}
+    rest = front.get(f"/api/v1/batch/{batch}/archive", headers=headers)
+    assert (rest.status_code, rest.content) == (206, whole.content[100_000:])
 
 
 def test_events_arrive_when_they_happen(product: Product, front: httpx.Client, origin: Origin) -> None:
