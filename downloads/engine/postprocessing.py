@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yt_dlp.globals import postprocessors
+from yt_dlp.postprocessor import ffmpeg
 from yt_dlp.postprocessor.ffmpeg import (
     FFmpegExtractAudioPP,
     FFmpegFixupM3u8PP,
@@ -16,9 +17,10 @@ from yt_dlp.postprocessor.ffmpeg import (
     FFmpegPostProcessorError,
 )
 from yt_dlp.postprocessor.modify_chapters import ModifyChaptersPP
-from yt_dlp.utils import MEDIA_EXTENSIONS, PostProcessingError, prepend_extension, replace_extension
+from yt_dlp.utils import MEDIA_EXTENSIONS, Popen, PostProcessingError, prepend_extension, replace_extension
 
 from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume, subtitle_steps
+from downloads.engine.errors import ErrorCode, JobError
 
 Result = tuple[list[str], dict[str, Any]]
 
@@ -41,6 +43,17 @@ _ENCODERS = {
     "avi": ("-c:v", "mpeg4", "-vtag", "XVID", "-q:v", "4", "-c:a", "libmp3lame", "-sn"),
     "webm": ("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1", "-c:a", "libopus", "-sn"),
 }
+
+
+class _Ffmpeg(Popen):  # type: ignore[misc]  # yt_dlp has no types
+    """One that was killed, as by a kernel without memory, says nothing of the media: it may be tried again."""
+
+    @classmethod
+    def run(cls, *arguments: Any, **options: Any) -> tuple[str, str, int]:
+        output, words, status = super().run(*arguments, **options)
+        if status < 0:
+            raise JobError(ErrorCode.INTERNAL_ERROR, f"ffmpeg was killed (signal {-status})")
+        return output, words, status
 
 
 class _ListeningPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt_dlp has no types
@@ -220,3 +233,4 @@ def register() -> None:
     ours = (AudioPP, ContainerPP, CutPP, TagsPP)
     postprocessors.value.update({step.__name__: step for step in ours})
     postprocessors.value["FFmpegSubtitlesConvertorPP"] = subtitle_steps.SubtitlesConvertorPP
+    ffmpeg.Popen = _Ffmpeg

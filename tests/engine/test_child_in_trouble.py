@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from downloads.engine.spec import Event, Limits
-from tests.engine.attempts import Run, frames
+from tests.engine.attempts import FFMPEG, Run, frames
 from tests.origin import Origin
 
 MIB = 1024**2
@@ -236,3 +236,12 @@ def test_hostile_titles_are_told_as_safe_text(run: Run) -> None:
     outcome = run("/page/og-video?title=" + "x" * 3000)
     assert len(outcome.info["title"]) == 1000
     assert outcome.main["path"] == "media.mp4"
+
+
+def test_a_killed_ffmpeg_is_no_fault_of_the_media(run: Run, tmp_path: Path) -> None:
+    killed = tmp_path / "ffmpeg"
+    killed.write_text(f'#!/bin/sh\ncase "$*" in *-version*|*-bsfs*) exec {FFMPEG} "$@";; esac\nkill -9 $$\n')
+    killed.chmod(0o755)
+    outcome = run("/low.mp4", video_format="webm", allow_recode=True, ffmpeg_location=str(killed))
+
+    assert (outcome.error["code"], outcome.error["message"]) == ("internal_error", "ffmpeg was killed (signal 9)")

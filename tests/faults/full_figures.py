@@ -187,16 +187,16 @@ def test_a_long_queue_costs_the_web_process_no_memory(make_oracle: Bench) -> Non
     """P15."""
     oracle = make_oracle(MAX_QUEUED_PER_OWNER="20000", WEB_WORKERS="1")
     [web] = pids(oracle.product, "web")
-    body = {"url": oracle.origin.url("/item/1.mp4"), "start_after": "2100-01-01T00:00:00Z"}
     count = int(os.environ.get("FAULTS_QUEUED", "10000"))
 
-    def post(_: int) -> int:
+    def post(number: int) -> int:
+        body = {"url": oracle.origin.url(f"/item/{number}.mp4"), "start_after": "2100-01-01T00:00:00Z"}
         return oracle.product.api.post("/download", json=body).status_code
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(post, range(400))) == {201}
         before = resident_bytes(web)
-        assert set(pool.map(post, range(count))) == {201}
+        assert set(pool.map(post, range(400, 400 + count))) == {201}
     for _ in range(50):
         oracle.product.api.get("/download")
     grown = resident_bytes(web) - before

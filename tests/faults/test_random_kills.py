@@ -21,5 +21,5 @@ def test_twelve_jobs_survive_twelve_random_kills(make_oracle: Bench) -> None:
 
     assert killer.oracle.final_verdict(seconds=120) == []
     failed = [job for job in killer.oracle.record.jobs().values() if job.status != "completed"]
-    assert len(failed) <= killer.killed["attempt"] // 3, killer.killed
-    assert {job.error_code for job in failed} <= {"poisoned"}
+    assert len(failed) <= (killer.killed["attempt"] + killer.killed["ffmpeg"]) // 3, killer.killed
+    assert {job.error_code for job in failed} <= {"poisoned", "internal_error"}
