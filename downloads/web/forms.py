@@ -42,7 +42,17 @@ RETENTION_LABELS = {
 }
 # Of this one download, not of the next.
 FORGOTTEN = frozenset(
-    {"urls", "utc_offset", "whole_list", "items", "clip_start_sec", "clip_end_sec", "start_after", "tags"}
+    {
+        "urls",
+        "utc_offset",
+        "whole_list",
+        "items",
+        "clip_start_sec",
+        "clip_end_sec",
+        "start_after",
+        "tags",
+        "fetch_again",
+    }
 )
 _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)")
 _SEPARATORS = re.compile(r"[,\s]+")
@@ -167,6 +177,11 @@ class DownloadForm(forms.Form):
     )
     retention_hours = forms.ChoiceField(label="Keep the files for", required=False)
     delete_after_download = forms.BooleanField(label="Delete once I have fetched them", required=False)
+    fetch_again = forms.BooleanField(
+        label="Fetch it again",
+        required=False,
+        help_text="Otherwise, what you have downloaded in the same way minutes ago is used.",
+    )
     priority = forms.ChoiceField(choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")], initial="normal")
     start_after = forms.DateTimeField(
         label="Start after (UTC)",
@@ -230,6 +245,8 @@ class DownloadForm(forms.Form):
         chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
         for name in ("urls", "utc_offset", "whole_list", "items"):
             chosen.pop(name, None)
+        if chosen.pop("fetch_again", False):
+            chosen["reuse"] = False
         if moment := chosen.get("start_after"):
             chosen["start_after"] = moment.isoformat()
         if retention := chosen.get("retention_hours"):

@@ -44,6 +44,7 @@ OPTION_LABELS = {
     "max_size_bytes": "Size limit",
     "retention_hours": "Kept for (hours)",
     "delete_after_download": "Delete after download",
+    "reuse": "Use what was just downloaded",
 }
 RESTING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
 
@@ -80,6 +81,7 @@ def options_of(options: dict[str, Any]) -> list[tuple[str, str]]:
         "max_size_bytes": settings.MAX_FILE_SIZE_BYTES,
         "retention_hours": settings.FILE_RETENTION_HOURS,
         "delete_after_download": False,
+        "reuse": True,
     }
     return [
         (label, _as_text(options[name]))

@@ -146,6 +146,15 @@ def test_passes_every_option_on_in_the_words_of_the_api(page: Client) -> None:
     assert (job.priority, job.tags, job.retention) == (10, ["travel", "two words"], timedelta(days=1))
 
 
+def test_takes_what_was_just_downloaded_unless_asked_not_to(page: Client, settings: Settings) -> None:
+    settings.DOWNLOAD_REUSE_SECONDS = 300
+    for chosen in ({}, {"fetch_again": "on"}, {}):
+        page.post("/", FORM | chosen)
+    jobs = Job.objects.order_by("pk")
+    assert [job.options["reuse"] for job in jobs] == [True, False, True], "it is not remembered"
+    assert len({job.fingerprint for job in jobs}) == 2
+
+
 @pytest.mark.parametrize(
     ("offset", "hour"),
     [("", 12), ("120", 10), ("-330", 17)],
