@@ -6,6 +6,7 @@
   // What ends a sentence is no part of the link in it.
   const AFTER_LINK = /[.,;:!?]+$/;
   const AFTER_LINK_OR_BRACKET = /[.,;:!?)\]]+$/;
+  const LARGEST_FILE = 1_000_000;
   const AFTERWARDS_EMPTY = ["urls", "clip_start_sec", "clip_end_sec", "start_after", "tags"];
 
   const form = () => document.querySelector("[data-download-form]");
@@ -80,7 +81,19 @@
   document.addEventListener("dragover", (event) => {
     if (!isEditable(event.target)) event.preventDefault();
   });
+  // A text file of links is as good as the links. What is no text has none.
+  const takeFiles = async (files) => {
+    const texts = await Promise.all(files.filter((file) => file.size <= LARGEST_FILE).map((file) => file.text()));
+    if (!take(texts.join("\n"))) document.getElementById("announcer").textContent = "There is no link in that file.";
+  };
+
   document.addEventListener("drop", (event) => {
+    const files = [...event.dataTransfer.files];
+    if (files.length) {
+      event.preventDefault();
+      takeFiles(files);
+      return;
+    }
     const dropped = event.dataTransfer.getData("text/uri-list") || event.dataTransfer.getData("text/plain");
     if (take(dropped)) event.preventDefault();
   });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from downloads.models import Job, Probe
+from downloads.models import Batch, Job, Probe
 from tests.browser.conftest import Tab
 from tests.browser.test_accessibility import inspect
 from tests.origin import Origin
@@ -104,3 +104,41 @@ def test_looks_without_script(plain_tab: Tab, origin: Origin, width: int) -> Non
     page.get_by_role("button", name="Download").click()
     expect(page.locator(".job-card")).to_have_count(1)
     assert Job.objects.get().options["quality"] == "720p"
+
+
+DROP = """text => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], "links.txt", { type: "text/plain" }));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_dropped_file_of_links_is_a_batch(tab: Tab) -> None:
+    page = tab.open("/")
+    page.evaluate(
+        DROP, "# of today\nhttps://video.example/1\nhttps://video.example/2 (the second)\n\nhttps://video.example/3."
+    )
+    field = page.get_by_label("Links, one on each line")
+    expect(field).to_have_value("https://video.example/1\nhttps://video.example/2\nhttps://video.example/3")
+    expect(page.get_by_role("button", name="Download 3")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".job-card")).to_have_count(3)
+    assert Batch.objects.count() == 1
+
+
+def test_a_dropped_file_without_links_says_so(tab: Tab) -> None:
+    page = tab.open("/")
+    page.evaluate(DROP, "nothing of interest")
+    expect(page.locator("#announcer")).to_have_text("There is no link in that file.")
+    expect(page.get_by_label("Links, one on each line")).to_have_value("")
+
+
+@pytest.mark.parametrize("width", [360, 320])
+def test_a_phone_leads_to_batches_and_keys(tab: Tab, width: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": 800})
+    page = tab.open("/")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Batches").click()
+    expect(page.get_by_role("heading", name="Batches", level=1)).to_be_visible()
+    page.locator("details.menu summary").click()
+    page.locator(".menu-list").get_by_role("link", name="Keys").click()
+    expect(page.get_by_role("heading", name="API keys")).to_be_visible()
