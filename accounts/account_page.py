@@ -1,21 +1,26 @@
-"""One's own account: what others call one, and where one is signed in."""
+"""One's own account: what others call one, where one is signed in, a copy of all that is kept, and its end."""
 
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.forms import ProfileForm
+from accounts.forms import ClosingForm, ProfileForm
 from accounts.limits import limit_form
-from accounts.models import Session, User
+from accounts.models import CannotCloseError, Session, User
 from accounts.principal import principal_of
+from downloads import closing, export
 
 CHANGES_PER_MINUTE = 30
+EXPORTS_PER_MINUTE = 10
+ATTEMPTS_TO_CLOSE_PER_MINUTE = 10
 
 
 @never_cache
@@ -24,8 +29,9 @@ CHANGES_PER_MINUTE = 30
 @limit_form("account", CHANGES_PER_MINUTE)
 def account(request: HttpRequest) -> HttpResponse:
     user = principal_of(request).user
+    posted = request.POST if request.method == "POST" else None
     # Of a row of its own: a form that is refused leaves what it was given in its instance, which the page names.
-    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
+    form = ProfileForm(posted, instance=User.objects.get(pk=user.pk))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Your account is changed.")
@@ -62,3 +68,36 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     said = "No other browser was signed in." if not ended else "Every other browser is signed out."
     messages.success(request, said)
     return redirect("accounts:account")
+
+
+@never_cache
+@login_required
+@require_POST
+@limit_form("export", EXPORTS_PER_MINUTE)
+def export_all(request: HttpRequest) -> StreamingHttpResponse:
+    """By POST, so that no other site can have a server work on it."""
+    name = f"mediadl-{timezone.now():%Y-%m-%d}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    pieces = export.pieces(principal_of(request).user)
+    return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+@limit_form("close", ATTEMPTS_TO_CLOSE_PER_MINUTE)
+def close(request: HttpRequest) -> HttpResponse:
+    user = principal_of(request).user
+    form = ClosingForm(request.POST if request.method == "POST" else None, user=user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            closing.close(user)
+        except CannotCloseError as obstacle:
+            messages.error(request, str(obstacle))
+            return redirect("accounts:close")
+        logout(request)
+        messages.success(request, "Your account is closed, and what it had is being deleted.")
+        return redirect("accounts:sign_in")
+    context = {"form": form, "obstacle": user.obstacle_to_closing}
+    return render(request, "accounts/close.html", context, status=400 if form.errors else 200)

@@ -42,6 +42,39 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at
         }
 
 
+class ClosingForm(forms.Form):
+    """What nobody types by mistake, and no stranger at an open browser knows."""
+
+    username = forms.CharField(label="Your user name", max_length=150, help_text="As it is written above.")
+    password = forms.CharField(max_length=4096, strip=False, widget=forms.PasswordInput)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        if not user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_username(self) -> str:
+        given: str = self.cleaned_data["username"]
+        if given != self.user.username:
+            raise forms.ValidationError("This is not your user name.")
+        return given
+
+    def clean_password(self) -> str:
+        given: str = self.cleaned_data["password"]
+        if not self.user.check_password(given):
+            raise forms.ValidationError("This is not your password.")
+        return given
+
+
+class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
+    class Meta:
+        model = User
+        fields = ("username", "display_name")
+        labels = {"display_name": "Name"}
+        help_texts = {"username": "What they sign in with.", "display_name": "Shown in its place, if there is one."}
+
+
 def limit_field(label: str) -> forms.IntegerField:
     return forms.IntegerField(
         label=label, required=False, min_value=1, max_value=MAX_LIMIT_VALUE, help_text="Empty for no limit but yours."

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import account_page, key_pages, usage_page, views
+from accounts import account_page, key_pages, people_page, usage_page, views
 
 app_name = "accounts"
 
@@ -14,6 +14,11 @@ urlpatterns = [
     path("", account_page.account, name="account"),
     path("sessions/<str:handle>/end/", account_page.end_session, name="session_end"),
     path("sessions/end-others/", account_page.end_other_sessions, name="sessions_end_others"),
+    path("export/", account_page.export_all, name="export"),
+    path("close/", account_page.close, name="close"),
+    path("people/", people_page.people, name="people"),
+    path("people/invite/", people_page.invite, name="invite"),
+    path("people/<uuid:user_id>/link/", people_page.invite_again, name="invite_again"),
     path("usage/", usage_page.usage, name="usage"),
     path("keys/", key_pages.keys, name="keys"),
     path("keys/new/", key_pages.create, name="key_create"),

@@ -11,7 +11,19 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import DayUsage, IdempotentAnswer, RateBucket, SignInLink
-from downloads import audit, batches, bell, cookies, crash_points, expansion, probing, recovery, retention, storage
+from downloads import (
+    audit,
+    batches,
+    bell,
+    closing,
+    cookies,
+    crash_points,
+    expansion,
+    probing,
+    recovery,
+    retention,
+    storage,
+)
 from downloads.models import AuditRecord, Job, Link, LinkVisit, MediaFile, Node, Sample
 from webhooks import upkeep as webhooks
 
@@ -73,6 +85,10 @@ def evict() -> None:
     retention.evict_over_quota()
 
 
+def close_accounts() -> None:
+    closing.advance_all()
+
+
 def tidy() -> None:
     """Files without a row and work without a job, as the audit finds them."""
     if cache.add(f"sweep.work.{settings.NODE_NAME}", 1, AUDIT_SECONDS):
@@ -117,5 +133,5 @@ def _safely(step: Callable[[], None]) -> None:
 
 STEPS = (
     *(recover, ring_for_due, look_after_probes, look_after_batches, look_after_webhooks),
-    *(remove_lent_cookies, expire, evict, tidy, sample, forget),
+    *(remove_lent_cookies, expire, evict, close_accounts, tidy, sample, forget),
 )

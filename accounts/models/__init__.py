@@ -10,10 +10,11 @@ from accounts.models.key import ApiKey, KeyUnusableError, Scope
 from accounts.models.link import SignInLink
 from accounts.models.session import Session
 from accounts.models.usage import DayUsage
-from accounts.models.user import User
+from accounts.models.user import CannotCloseError, User
 
 __all__ = [
     "ApiKey",
+    "CannotCloseError",
     "DayUsage",
     "IdempotentAnswer",
     "KeyUnusableError",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -16,6 +17,10 @@ from uuid_utils.compat import uuid7
 ANONYMOUS_USERNAME = "anonymous"
 EMPTY = "empty for the server's own limit, 0 for none."
 UNUSABLE_PASSWORD = "!"  # noqa: S105  # what Django's own unusable passwords begin with
+
+
+class CannotCloseError(Exception):
+    """The text says what stands in the way."""
 
 
 def new_id() -> uuid.UUID:
@@ -28,6 +33,10 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def able_to_sign_in(self) -> UserQuerySet:
         return self.filter(is_active=True).exclude(username=ANONYMOUS_USERNAME)
+
+    def closed(self) -> UserQuerySet:
+        """Accounts whose deletion has begun."""
+        return self.filter(closed_at__isnull=False)
 
     def settled(self) -> UserQuerySet:
         """Those who have signed in before, or have a password to do it with."""
@@ -46,6 +55,9 @@ class UserObjects(UserManager["User"]):
 
     def able_to_sign_in(self) -> UserQuerySet:
         return self.get_queryset().able_to_sign_in()
+
+    def closed(self) -> UserQuerySet:
+        return self.get_queryset().closed()
 
     def anonymous(self) -> User:
         """The principal of requests without a key where REQUIRE_API_KEY is false; made when first asked for."""
@@ -74,6 +86,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         "active", default=True, help_text="Without it nobody can sign in as this user, and its keys are refused."
     )
     date_joined = models.DateTimeField("joined", default=timezone.now, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Of each, None is the server's own limit and 0 is none: accounts/quotas.py.
     max_concurrent_jobs = models.PositiveIntegerField(
         null=True, blank=True, help_text=f"Running at the same time; {EMPTY}"
@@ -115,6 +128,28 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_anonymous_principal(self) -> bool:
         return self.username == ANONYMOUS_USERNAME
+
+    @property
+    def obstacle_to_closing(self) -> str:
+        """Why the account cannot be closed; empty when it can."""
+        if self.is_staff or self.is_superuser:
+            return "An operator's account cannot be closed. Another operator has to take the role away first."
+        if LogEntry.objects.filter(user=self).exists():
+            return "What this account did as an operator stays on record, and so does the account."
+        return ""
+
+    def close(self) -> None:
+        """Ends all that can act for this user. Raises CannotCloseError. What the user has is downloads.closing's."""
+        with transaction.atomic():
+            if obstacle := self.obstacle_to_closing:
+                raise CannotCloseError(obstacle)
+            now = timezone.now()
+            self.closed_at, self.is_active = now, False
+            self.set_unusable_password()
+            self.save(update_fields=["closed_at", "is_active", "password"])
+            self.api_keys.filter(revoked_at=None).update(revoked_at=now)
+            self.sessions.all().delete()
+            self.sign_in_links.all().delete()
 
     def get_full_name(self) -> str:
         return self.display_name or self.username

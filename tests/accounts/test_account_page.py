@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -163,7 +164,51 @@ def test_what_cannot_be_is_refused_and_changes_nothing(page: Client, user: User,
     assert (user.display_name, user.email) == ("", "")
 
 
-@pytest.mark.parametrize("path", ["", "sessions/x/end/", "sessions/end-others/"])
+# --- A copy, and the end ----------------------------------------------------------------------------------------
+def test_a_copy_of_everything_is_a_file(page: Client) -> None:
+    answer: Any = page.post(ACCOUNT + "export/")
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="mediadl-2')
+    assert json.loads(b"".join(answer.streaming_content))["account"]["username"] == "ada"
+    assert page.get(ACCOUNT + "export/").status_code == 405
+
+
+def test_an_account_is_closed_by_its_name_and_password(user: User) -> None:
+    here, phone = browser_of(user), browser_of(user, IPHONE)
+    answer = here.post(ACCOUNT + "close/", {"username": "ada", "password": PASSWORD})
+    assert answer.headers["Location"] == "/accounts/sign-in/"
+    assert not User.objects.filter(username="ada").exists()
+    assert not is_signed_in(here)
+    assert not is_signed_in(phone)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"username": "ada"}, {"username": "ada", "password": "wrong"}, {"username": "eve", "password": PASSWORD}],
+)
+def test_anything_else_closes_nothing(user: User, given: dict[str, str]) -> None:
+    here = browser_of(user)
+    assert here.post(ACCOUNT + "close/", given).status_code == 400
+    assert User.objects.get(username="ada").is_active
+    assert is_signed_in(here)
+
+
+def test_who_never_had_a_password_needs_none_to_go(client: Client, user: User) -> None:
+    user.set_unusable_password()
+    user.save()
+    client.force_login(user)
+    assert "Password" not in client.get(ACCOUNT + "close/").content.decode()
+    assert client.post(ACCOUNT + "close/", {"username": "ada"}).status_code == 302
+    assert not User.objects.filter(username="ada").exists()
+
+
+def test_an_operator_is_told_what_stands_in_the_way(operator: User) -> None:
+    here = browser_of(operator)
+    assert "role away first" in here.get(ACCOUNT + "close/").content.decode()
+    here.post(ACCOUNT + "close/", {"username": "root", "password": PASSWORD})
+    assert User.objects.get(username="root").is_active
+
+
+@pytest.mark.parametrize("path", ["", "sessions/x/end/", "sessions/end-others/", "export/", "close/", "people/invite/"])
 def test_nobody_else_gets_in(client: Client, path: str) -> None:
     answer = client.post(ACCOUNT + path)
     assert answer.status_code == 302

@@ -73,6 +73,9 @@ ROWS_BY_SESSION = {
     "files/<uuid:file_id>/links",
     "links/<uuid:link_id>/revoke",
     "accounts/sessions/<str:handle>/end/",
+    "accounts/people/",  # for operators alone: for others it is not there
+    "accounts/people/invite/",
+    "accounts/people/<uuid:user_id>/link/",
     "accounts/keys/<uuid:key_id>/rename/",
     "accounts/keys/<uuid:key_id>/rotate/",
     "accounts/keys/<uuid:key_id>/revoke/",
@@ -100,6 +103,8 @@ LISTS_BY_SESSION = {
     "help",
     "accounts/",
     "accounts/sessions/end-others/",
+    "accounts/export/",
+    "accounts/close/",
     "accounts/password/",
     "accounts/usage/",
     "accounts/keys/",

@@ -92,6 +92,7 @@ class Victim:
             "cookie_id": self.jar.pk,
             "handle": self.session.handle,
             "preset_id": self.preset.pk,
+            "user_id": self.user.pk,
             "verb": "cancel",
             "token": "x" * 43,
             "object_id": self.job.pk,

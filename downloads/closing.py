@@ -1,0 +1,49 @@
+"""Closing an account: what can act for it ends at once, what it has goes soon after, and its row goes last."""
+
+from __future__ import annotations
+
+import contextlib
+
+import structlog
+from django.db import transaction
+
+from accounts.models import User
+from downloads import batches, retention
+from downloads.models import Batch, CookieJar, Job, Link, TransitionError
+from downloads.models.many import cancel_waiting
+from webhooks.models import Endpoint
+
+log = structlog.get_logger(__name__)
+
+
+def close(user: User) -> None:
+    """From here on nobody is let in as this user. Raises CannotCloseError."""
+    with transaction.atomic():
+        user.close()
+        # First, or they would be told of every job that is now cancelled.
+        Endpoint.objects.owned_by(user).delete()
+        CookieJar.objects.owned_by(user).delete()
+        Link.objects.owned_by(user).delete()
+    advance(user)
+
+
+def advance(user: User) -> None:
+    """Goes on with what a closed account has left; harmless to repeat. A job that runs goes when its worker let go."""
+    for batch in Batch.objects.owned_by(user).live():
+        batches.cancel(batch)
+    cancel_waiting(Job.objects.owned_by(user))
+    for job in Job.objects.owned_by(user).running():
+        with contextlib.suppress(TransitionError):
+            job.cancel()
+    while retention.delete_jobs(Job.objects.owned_by(user).finished()[: retention.BATCH]):
+        pass
+    Batch.objects.owned_by(user).ended().filter(jobs__isnull=True).delete()
+    if not Job.objects.owned_by(user).exists() and not Batch.objects.owned_by(user).exists():
+        user.delete()
+        log.info("account_deleted")
+
+
+def advance_all() -> None:
+    """For the sweep."""
+    for user in User.objects.closed():
+        advance(user)
