@@ -16,7 +16,7 @@ from downloads.api import batch_representation, representation
 from downloads.api.cookie_shapes import represent_cookies
 from downloads.api.links import represent_link
 from downloads.api.representation import written
-from downloads.models import Batch, CookieJar, Job, Link
+from downloads.models import Batch, CookieJar, Job, Link, Preset
 from webhooks.api.responses import represent_endpoint
 from webhooks.models import Endpoint
 
@@ -32,6 +32,9 @@ def pieces(user: User) -> Iterator[str]:
         "cookies": (represent_cookies(jar, now) for jar in _rows(CookieJar.objects.owned_by(user))),
         "webhooks": (represent_endpoint(endpoint, now) for endpoint in _rows(Endpoint.objects.owned_by(user))),
         "links": (represent_link(link, now) for link in _rows(Link.objects.owned_by(user).select_related("file"))),
+        "presets": (
+            {"name": preset.name, "options": preset.options} for preset in _rows(Preset.objects.owned_by(user))
+        ),
         "batches": _represented(Batch.objects.owned_by(user), batch_representation.represent_all),
         "downloads": _represented(Job.objects.owned_by(user), _downloads),
     }
