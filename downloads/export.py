@@ -94,3 +94,7 @@ def _session(session: Session) -> dict[str, Any]:
         "signed_in_at": written(session.signed_in_at),
         "last_seen_at": written(session.last_seen_at),
     }
+
+
+def _preset(preset: Preset) -> dict[str, Any]:
+    return {"name": preset.name, "options": preset.options}
