@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from downloads.processes import MAX_QUICK_CRASHES
+from tests.faults import report
 from tests.faults.oracles import Oracle
 from tests.origin import Origin
 from tests.postgres import ThrowawayPostgres, throwaway_postgres
@@ -23,6 +24,20 @@ OF_POSTGRES = [
     *("full_machines.py", "full_nodes.py", "full_postgres.py", "full_upgrade.py"),
 ]
 collect_ignore = ["full_sqlite.py"] if IS_POSTGRES else OF_POSTGRES
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    found = yield
+    report.note(item, found)
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if said := report.lines():
+        terminalreporter.section(f"promises on {'PostgreSQL' if IS_POSTGRES else 'SQLite'}")
+        terminalreporter.write_line("\n".join(said))
+
 
 MakeOracle = Callable[..., Oracle]
 

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.clocks import Clock
 from tests.faults.conftest import IS_POSTGRES, Bench
 from tests.faults.nodes import attempts, times_lost, two_nodes
+from tests.faults.report import say
 from tests.product import wait_until
 
 pytestmark = [pytest.mark.promise("P12", "P16"), pytest.mark.faults, pytest.mark.timeout(300)]
@@ -30,7 +31,7 @@ def test_a_node_whose_clock_is_wrong_does_no_harm(make_oracle: Bench, tmp_path: 
         jobs = [(first, second)[n % 2].submit(f"/slow/12000/item/{number}{n}.mp4") for n in range(8)]
         began = time.monotonic()
         wait_until(lambda: first.record.counts()["running"] == 8, 60, what=f"a start of all jobs at {offset}")
-        print(f"\nclock {offset}: all jobs running after {time.monotonic() - began:.1f} s")
+        say("P16", f"clock {offset}: all jobs running after {time.monotonic() - began:.1f} s")
         for job in jobs:
             assert first.product.wait_for(job, seconds=90)["status"] == "completed"
 
@@ -51,7 +52,7 @@ def test_a_clock_that_is_set_under_running_jobs_costs_none_of_them(make_oracle: 
         assert oracle.product.api.get("/download").status_code == 200
         for job in jobs:
             assert oracle.product.wait_for(job, seconds=120)["status"] == "completed"
-    print(f"\nclock +3h and back: jobs lost to a lapsed lease {times_lost(oracle)}")
+    say("P16", f"clock +3h and back: jobs lost to a lapsed lease {times_lost(oracle)}")
 
     assert oracle.final_verdict() == []
     assert "does not answer" not in oracle.product.log()

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.conftest import IS_POSTGRES, Bench
 from tests.faults.disks import MEBIBYTE, Disk, disk, fill, make_due, product_on, use_up_entries
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.product import wait_until
 
 __all__ = ["disk"]
@@ -104,7 +105,7 @@ def test_a_database_without_room_is_told_and_loses_nothing(make_oracle: Bench, d
         if answer.status_code == 201:
             oracle.ledger[answer.json()["request_id"]] = ""
     reads = {oracle.product.api.get(path).status_code for path in ("/download", f"/download/{done['request_id']}")}
-    print(f"\nP7: 100 submissions without room for the database: {sorted(set(found))}")
+    say("P7", f"100 submissions without room for the database: {sorted(set(found))}")
 
     assert {status for status, _ in found} <= {201, 503}
     assert (503, "") not in found

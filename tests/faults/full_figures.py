@@ -15,13 +15,10 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.kills import ROLES, is_attempt
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.product import Product, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
-
-
-def say(promise: str, figure: object) -> None:
-    print(f"\n{promise}: {figure}")
 
 
 def downloading(oracle: Oracle, *paths: str) -> list[str]:
@@ -215,7 +212,7 @@ def test_a_stream_without_end_is_ended_by_its_time(make_oracle: Bench) -> None:
     job_id = oracle.submit("/endless.m3u8", timeout_sec=60)
     began = time.monotonic()
     job = wait_until(lambda: (now := oracle.product.job(job_id))["error_code"] and now, 90, every=0.5)
-    say("a stream without end, of 60 s", f"ended after {time.monotonic() - began:.0f} s with {job['error_code']}")
+    say("P10, a stream without end, of 60 s,", f"ended after {time.monotonic() - began:.0f} s with {job['error_code']}")
 
     assert job["error_code"] == "timeout"
     oracle.product.api.delete(f"/download/{job_id}")

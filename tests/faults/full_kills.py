@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.conftest import Bench
 from tests.faults.kills import WEIGHTS, Killer
+from tests.faults.report import say
 
 pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults, pytest.mark.timeout(1200)]
 
@@ -29,7 +30,7 @@ def test_a_hundred_jobs_survive_two_hundred_random_kills(make_oracle: Bench) -> 
 
     problems = killer.oracle.final_verdict(seconds=300)
     counts = killer.oracle.record.counts()
-    print(f"\nseed {seed}: {dict(killer.killed)} in {killed_seconds:.0f} s; {dict(counts)}; {problems}")
+    say("P1", f"seed {seed}: {dict(killer.killed)} in {killed_seconds:.0f} s; {dict(counts)}; {problems}")
     assert problems == []
     failed = {job.id: job.error_code for job in killer.oracle.record.jobs().values() if job.status != "completed"}
     assert set(failed.values()) <= set(ENOUGH)

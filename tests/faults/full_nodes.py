@@ -7,6 +7,7 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.nodes import times_lost, two_nodes
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.product import wait_until
 
 pytestmark = [pytest.mark.promise("P16"), pytest.mark.faults, pytest.mark.timeout(240)]
@@ -25,7 +26,7 @@ def test_two_nodes_on_one_database_run_each_job_once(make_oracle: Bench) -> None
     assert first.record.counts() == {"completed": 30}
     again = [history for history in first.record.histories().values() if history[-1][1] > 1]
     assert again == []
-    print(f"\nP16: 30 jobs, {stored(first)} and {stored(second)} of them by each node, each once")
+    say("P16", f"30 jobs, {stored(first)} and {stored(second)} of them by each node, each once")
     assert stored(first) + stored(second) == 30
     assert min(stored(first), stored(second)) > 0
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.faults.conftest import Bench
+from tests.faults.report import say
 from tests.faults.test_postgres import accepts, while_away
 from tests.postgres import ThrowawayPostgres
 from tests.product import wait_until
@@ -30,7 +31,7 @@ def test_half_a_minute_without_a_database_loses_nothing(make_oracle: Bench, serv
     wait_until(lambda: accepts(oracle), 15, every=0.1, what="an accepted submission")
     normal = time.monotonic() - back_at
     slowest = max(seconds for _, _, seconds in answers)
-    print(f"\nP8: {len(answers)} answers of 503, slowest {slowest:.2f} s; normal {normal:.2f} s after its return")
+    say("P8", f"{len(answers)} answers of 503, slowest {slowest:.2f} s; normal {normal:.2f} s after its return")
 
     assert {status for status, _, _ in answers} == {503}
     assert slowest < 5

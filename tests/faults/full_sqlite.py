@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.conftest import Bench
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.faults.test_postgres import accepts
 from tests.product import wait_until
 
@@ -32,7 +33,7 @@ def test_a_lock_of_fifteen_seconds_is_told_in_time_and_loses_nothing(make_oracle
     began = time.monotonic()
     wait_until(lambda: accepts(oracle), 15, what="an accepted submission")
     normal, slowest = time.monotonic() - began, max(seconds for _, seconds in reads + writes)
-    print(f"\nP8: reads {slowest_of(reads):.2f} s, writes {slowest_of(writes):.2f} s; normal after {normal:.2f} s")
+    say("P8", f"reads {slowest_of(reads):.2f} s, writes {slowest_of(writes):.2f} s; normal after {normal:.2f} s")
 
     assert {answer.status_code for answer, _ in reads} == {200}
     assert {(answer.status_code, answer.headers["Retry-After"] != "") for answer, _ in writes} == {(503, True)}
