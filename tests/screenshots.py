@@ -1,0 +1,166 @@
+"""Pictures of the pages for README and docs, of the running product: `python -m tests.screenshots [DIRECTORY]`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.conftest import CHROMIUM
+from tests.origin import Origin
+from tests.origin.media import ffmpeg
+from tests.product import ROOT, Product, wait_until
+
+SIGN_IN = re.compile(r"http://\S+/accounts/sign-in/link/\S+")
+DIRECTORY = ROOT / "docs" / "screenshots"
+WIDE, NARROW = (1120, 760), (390, 780)
+# A palette makes them a third of the size, and nobody sees it.
+PALETTE = "split[a][b];[a]palettegen=max_colors=160:stats_mode=single[p];[b][p]paletteuse=dither=none"
+COOKIES = "videos.example\tTRUE\t/\tTRUE\t4102444800\tsession\tx\n"
+FILMS = ("Clouds over the sea", "How bread is made", "A walk through the old town", "Rain on a roof, eight hours")
+
+
+class Studio:
+    """A product with something in it, and a browser that is signed in to it."""
+
+    def __init__(self, product: Product, origin: Origin, page: Page, directory: Path) -> None:
+        self.product = product
+        self.origin = origin
+        self.page = page
+        self.directory = directory
+        self.root = f"http://127.0.0.1:{product.port}"
+
+    def film(self, title: str, path: str = "/page/og-video", **query: str) -> str:
+        return self.origin.url(f"{path}?{urlencode({'title': title, **query})}")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.root + path)
+        return self.page
+
+    def submit(self, url: str, **options: object) -> str:
+        answer = self.product.api.post("/download", json={"url": url, **options})
+        return str(answer.raise_for_status().json()["request_id"])
+
+    def wait_for(self, *jobs: str) -> None:
+        def have_ended() -> bool:
+            return all(self.status(job) in {"completed", "failed"} for job in jobs)
+
+        wait_until(have_ended, 120, what="the end of all downloads")
+
+    def status(self, job: str) -> str:
+        return str(self.product.api.get(f"/download/{job}").json()["status"])
+
+    def shoot(self, name: str, *, size: tuple[int, int] = WIDE, theme: str = "light") -> None:
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        time.sleep(0.6)  # for pictures and the player
+        raw = self.directory / f"{name}.raw.png"
+        self.page.screenshot(path=raw)
+        small = self.directory / f"{name}.png"
+        command = [ffmpeg(), "-v", "error", "-y", "-i", str(raw), "-vf", PALETTE, "-frames:v", "1", str(small)]
+        subprocess.run(command, check=True)
+        raw.unlink()
+        print(f"{small.name}\t{small.stat().st_size // 1000} kB")
+
+
+def fill(studio: Studio) -> tuple[str, str]:
+    """What the pages show: a job that is done, and a batch."""
+    done = [studio.submit(studio.film(title), tags=["films"]) for title in FILMS]
+    done.append(studio.submit(studio.origin.url("/status/404/film"), quality="720p"))
+    studio.wait_for(*done)
+    batch = studio.product.api.post(
+        "/playlist/download", json={"url": studio.origin.url("/page/playlist?n=6"), "quality": "480p"}
+    )
+    wait_until(
+        lambda: studio.product.api.get(f"/batch/{batch.json()['batch_id']}").json()["status"] == "completed", 120
+    )
+    return done[1], batch.json()["batch_id"]
+
+
+def shoot_downloads(studio: Studio, job: str, batch: str) -> None:
+    for title in ("The making of a violin", "Ten minutes of waves"):
+        studio.submit(studio.film(title, media="/slow/9000/clip.mp4"))
+    studio.open("/").locator("progress[value]").first.wait_for(timeout=60_000)
+    studio.shoot("home", size=(1120, 1000))
+    studio.shoot("home-phone-dark", size=NARROW, theme="dark")
+    page = studio.open(f"/?{urlencode({'url': studio.film('Clouds over the sea', media='/dash/manifest.mpd')})}")
+    page.locator("#preview .job-title").wait_for(timeout=60_000)
+    page.locator("[name=quality][value='360p']").check(force=True)
+    studio.shoot("preview")
+    page = studio.open(f"/?{urlencode({'url': studio.origin.url('/rss.xml?n=240')})}")
+    page.get_by_role("button", name="Choose from the list").click(timeout=60_000)
+    page.locator(".pick").first.wait_for(timeout=60_000)
+    page.get_by_label("Numbers to choose").fill("1, 3-4, 100-")
+    page.keyboard.press("Enter")
+    studio.shoot("list")
+    for name, path in (("job", f"/jobs/{job}"), ("batch", f"/batches/{batch}"), ("batches", "/batches")):
+        studio.open(path)
+        studio.shoot(name)
+    studio.open("/library")
+    studio.shoot("library")
+    studio.shoot("library-phone", size=NARROW)
+
+
+def shoot_settings(studio: Studio) -> None:
+    page = studio.open("/presets/new")
+    page.get_by_label("Name", exact=True).fill("Music")
+    page.locator("[name=quality][value=audio]").check(force=True)
+    page.get_by_role("button", name="Save").click()
+    studio.shoot("presets")
+    page = studio.open("/cookies")
+    page.get_by_label("Or its text").fill(COOKIES)
+    page.get_by_role("button", name="Store").click()
+    studio.shoot("cookies")
+    for name, path in (("keys", "/accounts/keys/"), ("usage", "/accounts/usage/"), ("webhooks", "/webhooks/")):
+        studio.open(path)
+        studio.shoot(name)
+    studio.open("/help")
+    studio.shoot("help")
+    studio.open("/api/docs").locator(".opblock").first.wait_for(timeout=60_000)
+    studio.shoot("api")
+    for link in ("Queue", "Storage"):
+        studio.open("/admin/").get_by_role("link", name=link, exact=True).first.click()
+        studio.shoot(f"admin-{link.lower()}", size=(1120, 900))
+
+
+@contextmanager
+def studio_in(directory: Path) -> Iterator[Studio]:
+    with tempfile.TemporaryDirectory() as place, Origin() as origin, Product(Path(place), WORKERS="6") as product:
+        product.wait_for_engine()
+        link = SIGN_IN.search(product.log())
+        if link is None:
+            raise RuntimeError("the product has printed no link to sign in by")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = new_page(browser)
+            page.goto(link[0])
+            page.get_by_role("button").first.click()
+            page.wait_for_url("**/password/")
+            yield Studio(product, origin, page, directory)
+            browser.close()
+
+
+def new_page(browser: Browser) -> Page:
+    page = browser.new_context(reduced_motion="reduce", locale="en-GB").new_page()
+    page.set_default_timeout(30_000)
+    return page
+
+
+def main(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    with studio_in(directory) as studio:
+        job, batch = fill(studio)
+        shoot_settings(studio)
+        shoot_downloads(studio, job, batch)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY)
