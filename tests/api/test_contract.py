@@ -37,7 +37,7 @@ ONLY_IN_FORM = {
     "expires_at": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt].*"),
     "date_after": re.compile(r"[0-9]{8}"),
     "date_before": re.compile(r"[0-9]{8}"),
-    "max_duration": re.compile(r"[0-9]{1,7}"),
+    "max_duration": re.compile(r"[0-9]{1,8}"),
     "max_views": re.compile(r"[0-9]{1,18}"),
 }
 COOKIES = "site.example\tFALSE\t/\tTRUE\t4102444800\tname\tvalue\n"
