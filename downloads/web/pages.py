@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from downloads.api.problem import TITLES
@@ -31,12 +33,25 @@ MANIFEST = {
     "theme_color": "#4a3dc4",
     "share_target": {"action": "/", "method": "GET", "params": {"title": "title", "text": "text", "url": "url"}},
 }
+# (path, sizes, purpose): systems that install pages draw no SVG.
+ICONS = (
+    ("icons/icon-192.png", "192x192", "any"),
+    ("icons/icon-512.png", "512x512", "any"),
+    ("icons/icon-maskable-512.png", "512x512", "maskable"),
+)
 
 
 @login_required
 @require_GET
 def help_page(request: HttpRequest) -> HttpResponse:
-    return render(request, "help.html", {"retention": words.hours(settings.FILE_RETENTION_HOURS)})
+    context = {"retention": words.hours(settings.FILE_RETENTION_HOURS), "bookmarklet": bookmarklet(request)}
+    return render(request, "help.html", context)
+
+
+def bookmarklet(request: HttpRequest) -> str:
+    """Run by a bookmark on a page of another site, it brings that page's address here. It holds no key."""
+    address = json.dumps(request.build_absolute_uri(reverse("home")))
+    return f"javascript:void(open({address}+'?url='+encodeURIComponent(location.href)))"
 
 
 @require_GET
@@ -49,8 +64,9 @@ def error_codes(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def manifest(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    icon = {"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}
-    return JsonResponse(MANIFEST | {"icons": [icon]}, content_type="application/manifest+json")
+    icons = [{"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}]
+    icons += [{"src": static(path), "type": "image/png", "sizes": sizes, "purpose": use} for path, sizes, use in ICONS]
+    return JsonResponse(MANIFEST | {"icons": icons}, content_type="application/manifest+json")
 
 
 @require_POST

@@ -142,3 +142,14 @@ def test_a_phone_leads_to_batches_and_keys(tab: Tab, width: int) -> None:
     page.locator("details.menu summary").click()
     page.locator(".menu-list").get_by_role("link", name="Keys").click()
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+
+
+def test_a_bookmark_brings_the_link_of_another_page(tab: Tab) -> None:
+    page = tab.open("/help")
+    run = page.get_by_role("link", name="Download with mediadl").get_attribute("href")
+    assert run is not None
+    page.goto(f"{tab.server.url}/docs/errors?a=1&b=%20")
+    with page.context.expect_page() as opened:
+        page.evaluate(run.removeprefix("javascript:"))
+    expect(opened.value.get_by_label("Links, one on each line")).to_have_value(page.url)
+    inspect(tab.open("/help"))

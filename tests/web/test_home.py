@@ -226,7 +226,9 @@ def test_begins_with_the_link_of_the_address(page: Client) -> None:
 def test_begins_with_what_a_phone_shares(page: Client, query: dict[str, str], links: str) -> None:
     manifest = Client().get("/site.webmanifest")
     assert manifest["Content-Type"] == "application/manifest+json"
-    assert find(manifest.json()["icons"][0]["src"].removeprefix("/static/"))
+    icons = manifest.json()["icons"]
+    assert {icon["sizes"] for icon in icons} == {"any", "192x192", "512x512"}
+    assert all(find(icon["src"].removeprefix("/static/")) for icon in icons)
     target = manifest.json()["share_target"]
     assert (target["action"], target["method"]) == ("/", "GET")
     assert set(query) <= set(target["params"].values())
