@@ -13,7 +13,7 @@ from tests.faults.conftest import Bench
 from tests.faults.kills import WEIGHTS, Killer
 from tests.faults.report import say
 
-pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.promise("P1", "P2", "P6"), pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
 # How often a job was tried again before it was given up: internal_error is that of one whose ffmpeg was killed.
@@ -26,9 +26,10 @@ def test_a_hundred_jobs_survive_two_hundred_random_kills(make_oracle: Bench) -> 
     killer = Killer(make_oracle(), seed)
     began = time.monotonic()
     killer.round(jobs=jobs, kills=kills, pause_seconds=0.6, bytes_per_second=80_000)
+    killer.kill_those_spared()
     killed_seconds = time.monotonic() - began
 
-    problems = killer.oracle.final_verdict(seconds=300)
+    problems = killer.oracle.final_verdict(seconds=600)
     counts = killer.oracle.record.counts()
     say("P1", f"seed {seed}: {dict(killer.killed)} in {killed_seconds:.0f} s; {dict(counts)}; {problems}")
     assert problems == []
@@ -40,6 +41,5 @@ def test_a_hundred_jobs_survive_two_hundred_random_kills(make_oracle: Bench) -> 
         assert ended["lost" if code == "worker_lost" else "retrying"] >= ENOUGH[code]
     assert len(failed) <= jobs // 20 + (killer.killed["attempt"] + killer.killed["ffmpeg"]) // 3
     assert killer.killed["busy slot"] >= kills // 20
-    if kills >= 200:
-        assert set(killer.killed) == set(WEIGHTS)
+    assert set(killer.killed) >= set(WEIGHTS)
     assert sum(killer.killed.values()) >= kills * 0.9

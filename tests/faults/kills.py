@@ -10,13 +10,14 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.faults.oracles import Oracle
-from tests.product import Product
+from tests.product import Product, wait_until
 
 ROLES: dict[str, Callable[[Product, int, str], bool]] = {
     "web": lambda product, pid, command: command == "mediadl: web",
@@ -74,9 +75,24 @@ class Killer:
         living = self.product.pids()
         while True:
             role = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-            found = sorted(pid for pid, command in living.items() if ROLES[role](self.product, pid, command))
-            if found:
+            if found := self._of(role, living):
                 break
+        self._kill(role, found)
+
+    def kill_those_spared(self) -> None:
+        """One of each role that chance has left out, while there is work for it."""
+        for role in WEIGHTS:
+            while not self.killed[role]:
+                self.revive()
+                self.submit(f"/slow/80000/item/{self.random.randrange(10**6, 10**7)}.mp4", **RECODED)
+                self._kill(role, wait_until(partial(self._of, role), 120, every=0.02, what=f"a living {role}"))
+        self.revive()
+
+    def _of(self, role: str, living: dict[int, str] | None = None) -> list[int]:
+        living = self.product.pids() if living is None else living
+        return sorted(pid for pid, command in living.items() if ROLES[role](self.product, pid, command))
+
+    def _kill(self, role: str, found: list[int]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.random.choice(found), signal.SIGKILL)
             self.killed[role] += 1
@@ -104,14 +120,14 @@ class Killer:
         raise TimeoutError(f"nobody took {path} within {seconds:g} s")
 
     def round(self, *, jobs: int, kills: int, pause_seconds: float, bytes_per_second: int) -> None:
-        """`jobs` submissions and `kills` kills, mixed. Every fifth job is encoded anew, which takes ffmpeg a while."""
+        """`jobs` submissions and `kills` kills, mixed. Every eighth job is encoded anew, which takes ffmpeg a while."""
         numbers = itertools.count(self.random.randrange(10**6))
         deeds = [True] * jobs + [False] * kills
         self.random.shuffle(deeds)
         for is_submission in deeds:
             if is_submission:
                 number = next(numbers)
-                encoded: dict[str, Any] = RECODED if number % 5 == 0 else {}
+                encoded: dict[str, Any] = RECODED if number % 8 == 0 else {}
                 self.submit(f"/slow/{bytes_per_second}/item/{number}.mp4", **encoded)
             else:
                 self.kill_one()
