@@ -91,9 +91,8 @@ format: .venv/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: .venv/.dev ## branch coverage of the suite on SQLite
-	MEDIADL_TESTING=1 $(BIN)/coverage run -m pytest $(PARALLEL) -m "not browser" $(PYTEST_ARGS)
-	$(BIN)/coverage combine -q
+coverage: .venv/.dev ## branch coverage of the suite on SQLite, in every process that it starts
+	MEDIADL_TESTING=1 $(BIN)/python -m tests.measured $(PARALLEL) -m "not browser and not unmeasured" $(PYTEST_ARGS)
 	$(BIN)/coverage report
 
 schema: .venv/.dev ## write docs/openapi.json from the code
@@ -117,7 +116,7 @@ requirements: ## lock the versions of pyproject.toml again (needs uv)
 	uv export -q --only-group docs --format requirements.txt --no-header -o requirements-docs.txt
 
 clean: ## remove the virtual environment and caches, never data
-	rm -rf .venv site sbom.json staticfiles .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv site sbom.json staticfiles .coverage* .measured htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mediadl needs Python 3.11 or later"; exit 1; }

@@ -19,7 +19,7 @@ import imageio_ffmpeg
 
 from downloads.engine.spec import DownloadOptions, Event, JobSpec, Limits
 
-DEADLINE_SECONDS = 40
+DEADLINE_SECONDS = 100
 # The wheel's: what the smallest installation has. It starts in a third of Debian's time and has no ffprobe.
 FFMPEG = str(imageio_ffmpeg.get_ffmpeg_exe())
 

@@ -44,8 +44,8 @@ def fork_server(
         assert path.exists(), (directory / "log").read_text()
         yield Server(process=process, socket=path)
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(timeout=10)
         shutil.rmtree(directory)
 
 
@@ -62,7 +62,7 @@ def a_job(name: str, work: Path, **changes: Any) -> JobSpec:
     return JobSpec(**(defaults | changes), limits=limits)
 
 
-def read_until(attempt: Attempt, name: str, *, seconds: float = 10) -> list[Event]:
+def read_until(attempt: Attempt, name: str, *, seconds: float = 60) -> list[Event]:
     """Every event up to the first of that name, or up to the end of the attempt."""
     deadline = time.monotonic() + seconds
     events: list[Event] = []
@@ -73,7 +73,7 @@ def read_until(attempt: Attempt, name: str, *, seconds: float = 10) -> list[Even
     return events
 
 
-def read_all(attempt: Attempt, *, seconds: float = 10) -> list[Event]:
+def read_all(attempt: Attempt, *, seconds: float = 60) -> list[Event]:
     deadline = time.monotonic() + seconds
     events: list[Event] = []
     while not attempt.is_finished:

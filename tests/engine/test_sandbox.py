@@ -78,7 +78,7 @@ def attempt(server: Server, guard: int, work: Path) -> Try:
         query = quote(json.dumps(list(map(str, arguments))), safe="")
         job = a_job(f"{deed}?{query}", work, proxy_url=f"http://127.0.0.1:{guard}", **changes)
         with server.start(job) as running:
-            events = read_all(running, seconds=30)
+            events = read_all(running)
         assert events[0].data["sandbox"] == "full"
         return events[1].data["result"] if events[1].name == "log" else events[1]
 

@@ -263,8 +263,8 @@ def guard_process(**environment: str) -> Iterator[GuardProcess]:
         try:
             yield GuardProcess(process=process, port=listener.getsockname()[1], directory=directory)
         finally:
-            process.kill()
-            process.wait()
+            process.terminate()
+            process.wait(timeout=10)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -136,6 +136,7 @@ class TestStartAndEnd:
     def test_names_the_setting_that_is_wrong(self, name: str) -> None:
         assert f"guard: {name}: " in failure_of("--port", "0", environment={name: "10.0.0.1/8"})
 
+    @pytest.mark.unmeasured
     def test_is_light(self, guard: GuardProcess) -> None:
         rollup = Path(f"/proc/{guard.process.pid}/smaps_rollup").read_text()
         proportional = int(rollup.partition("Pss:")[2].split()[0])
