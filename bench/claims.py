@@ -1,0 +1,140 @@
+"""What it costs to claim the next job while 0, 10,000 and 100,000 others wait, of 20 owners.
+
+In time, and in what the database does for it, which no other load disturbs: PostgreSQL's blocks that were looked at,
+SQLite's instructions. The first job of each owner who waits is looked at, so that what a longer queue costs is told by
+comparing with one job of each.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.stand import databases, line, timed
+from tests.postgres import throwaway_postgres
+
+OWNERS = 20
+WAITING = (0, OWNERS, 10_000, 100_000)
+CLAIMS = 100
+COUNTED = 21
+STEP = 10
+BOUND = 1.5
+
+
+def main() -> None:
+    if "--here" in sys.argv:
+        measure()
+        return
+    for database in databases():
+        with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory:
+            environment = {**os.environ, "DATA_DIR": directory, "DJANGO_SETTINGS_MODULE": "mediadl.settings"}
+            command = [sys.executable, "-m", "bench.claims", "--here"]
+            if database == "sqlite":
+                subprocess.run(command, env=environment, check=True)
+                continue
+            with throwaway_postgres() as url:
+                subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True)
+
+
+def measure() -> None:
+    """In a process whose environment names the database."""
+    import django  # noqa: PLC0415 - settings are read from the environment
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    from accounts.models import User  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    owners = [User.objects.create(username=f"owner-{number}", password="!") for number in range(OWNERS)]
+    base = 0.0
+    for waiting in WAITING:
+        fill(owners, waiting)
+        print(line(f"{connection.vendor}: claim, {waiting:,} others queued", claims(owners)))
+        work = sorted(efforts(owners))[COUNTED // 2]
+        base = work if waiting <= OWNERS else base
+        unit = "blocks" if connection.vendor == "postgresql" else "instructions"
+        print(f"   {work:,.0f} {unit}, {work / base:.2f} of one for each owner (bound {BOUND})", flush=True)
+
+
+def fill(owners: list[Any], waiting: int) -> None:
+    """Up to `waiting` queued jobs, spread evenly, and the statistics that a server keeps by itself."""
+    from django.db import connection  # noqa: PLC0415
+
+    from downloads.models import Job  # noqa: PLC0415
+
+    there = Job.objects.count()
+    jobs = (job_of(owners[number % OWNERS], number) for number in range(there, waiting))
+    Job.objects.bulk_create(jobs, batch_size=500)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+
+
+def job_of(owner: Any, number: int) -> Any:
+    from downloads.models import Job  # noqa: PLC0415
+
+    return Job(owner=owner, url=f"https://media.example.org/{number}", host="media.example.org")
+
+
+def claims(owners: list[Any]) -> list[float]:
+    return [timed(claim) for claim in to_claim(owners, CLAIMS)]
+
+
+def efforts(owners: list[Any]) -> list[float]:
+    from django.db import connection  # noqa: PLC0415
+
+    counted = blocks if connection.vendor == "postgresql" else instructions
+    return [counted(claim) for claim in to_claim(owners, COUNTED)]
+
+
+def to_claim(owners: list[Any], count: int) -> Iterator[Callable[[], Any]]:
+    """Each after a submission, and what it has claimed is gone before the next, so that as many go on waiting."""
+    from downloads.claims import claim  # noqa: PLC0415
+    from downloads.models import Job  # noqa: PLC0415
+
+    for number in range(count):
+        job_of(owners[number % OWNERS], number).save()
+        yield lambda: claim("bench/1/1")
+        gone, _ = Job.objects.running().delete()
+        assert gone
+
+
+def blocks(action: Callable[[], Any]) -> float:
+    """Without those of asking for them."""
+    first, second = blocks_so_far(), blocks_so_far()
+    action()
+    return blocks_so_far() - second - (second - first)
+
+
+def blocks_so_far() -> int:
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+def instructions(action: Callable[[], Any]) -> float:
+    from django.db import connection  # noqa: PLC0415
+
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.connection.set_progress_handler(count, STEP)
+    action()
+    connection.connection.set_progress_handler(None, 0)
+    return steps * STEP
+
+
+if __name__ == "__main__":
+    main()
