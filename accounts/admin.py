@@ -52,6 +52,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
     """For superusers alone: whoever may edit users could make themselves one."""
 
     form = UserForm
+    show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password_state")}),
         ("Rights", {"fields": RIGHTS_FIELDS}),
@@ -160,9 +161,13 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
-        revoked = [key for key in keys if key.revoke()]
+        chosen = list(keys)
+        revoked = [key for key in chosen if key.revoke()]
         log(request, revoked, "Revoked.")
-        self.message_user(request, f"{len(revoked)} revoked: they are refused from now on.", messages.SUCCESS)
+        if revoked:
+            self.message_user(request, f"{len(revoked)} revoked: they are refused from now on.", messages.SUCCESS)
+        if refused := len(chosen) - len(revoked):
+            self.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_apikey")

@@ -1,32 +1,28 @@
-"""Jobs, files and nodes for operators: to look at, and to steer by the same verbs as everywhere else.
+"""Jobs for operators: to look at, and to steer by the same verbs as everywhere else.
 
 No field can be edited here: a row that is written past its verbs belongs to nobody's story.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from downloads import retention
-from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node, Status, TransitionError
+from downloads.admin_lists import NEWEST, ReadOnlyAdmin, ReadOnlyInline, anchor, id_of, short_name, user_named
+from downloads.engine.errors import ERRORS
+from downloads.models import Job, JobEvent, MediaFile, Status, TransitionError
+from downloads.models.jobs import JobQuerySet
 from downloads.waiting import Waiting
 from downloads.web.tags import moment, percent, size, speed
-from downloads.web.words import main_file, name_of, shorten
-
-COUNTED_ROWS = 10_000
-NAME_SHOWN = 60
+from downloads.web.words import main_file
 
 admin.site.site_header = "mediadl admin"
 admin.site.site_title = "mediadl admin"
@@ -36,41 +32,6 @@ admin.site.index_title = "What this server has"
 for django_q_model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(django_q_model):
         admin.site.unregister(django_q_model)
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # no subscript at run time
-    """Counts to COUNTED_ROWS at most: nobody pages further, and a table may have millions of rows."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # change lists have nothing else
-        return rows.order_by().values("pk")[:COUNTED_ROWS].count()
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-
-class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
 
 
 class FileInline(ReadOnlyInline):
@@ -96,14 +57,17 @@ class EventInline(ReadOnlyInline):
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = ("name", "status", "progress", "owner", "host", "created", "size", "error_code")
-    list_filter = ("status", "stage", "is_kept", "priority")
+    list_filter = ("status", "is_kept")
+    indexed_parameters = frozenset({"status", "is_kept", "owner", "batch"})
+    sortable_by = ("created",)
     list_select_related = ("owner",)
-    search_fields = ("title", "url", "host", "owner__username", "=error_code")
-    search_help_text = "Part of a title, a link, a host or a user's name; a whole error code; a whole id."
+    search_fields = ("title", "url", "host")
+    search_help_text = f"A whole id, error code, user's name or link; or, {NEWEST}, part of a title, a link or a host."
     inlines = (FileInline, EventInline)
     actions = ("cancel", "pause", "resume", "retry", "keep", "delete_files", "delete_with_files")
     fieldsets = (
-        (None, {"fields": ("id", "title", "link", "owner", "api_key", "status", "stage", "waits", "priority", "log")}),
+        (None, {"fields": ("id", "title", "link", "owner", "api_key", "batch", "status", "stage", "waits")}),
+        ("Elsewhere", {"fields": ("log", "events", "deliveries", "all_of_owner")}),
         ("Progress", {"fields": ("progress", "arrived", "rate", "eta", "format", "duration")}),
         (
             "Attempts",
@@ -118,13 +82,16 @@ class JobAdmin(ReadOnlyAdmin):
         jobs: QuerySet[Job] = super().get_queryset(request)
         return jobs.prefetch_related(Prefetch("files", MediaFile.objects.stored()))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
-    ) -> tuple[QuerySet[Job], bool]:
-        try:
-            return queryset.filter(pk=uuid.UUID(search_term.strip())), False
-        except ValueError:
-            return super().get_search_results(request, queryset, search_term)
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        jobs: JobQuerySet = rows  # type: ignore[assignment]  # of their manager
+        if job_id := id_of(term):
+            return jobs.filter(pk=job_id)
+        if term in ERRORS:
+            return jobs.with_error(term)
+        if owner := user_named(term):
+            return jobs.owned_by(owner)
+        same = jobs.for_url(term)
+        return same if same.exists() else None
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Looking is one thing, acting another: `downloads.change_job`."""
@@ -135,9 +102,9 @@ class JobAdmin(ReadOnlyAdmin):
 
     # --- What is shown ------------------------------------------------------------------------------------------
 
-    @admin.display(description="job", ordering="title")
+    @admin.display(description="job")
     def name(self, job: Job) -> str:
-        return shorten(name_of(job), NAME_SHOWN)
+        return short_name(job)
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
@@ -171,8 +138,23 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description="log")
     def log(self, job: Job) -> str:
-        address = f"{reverse('admin:downloads_joblog_changelist')}?job__id__exact={job.pk}"
-        return format_html('<a href="{}">Lines of its log</a>', address)
+        return anchor(f"{reverse('admin:downloads_joblog_changelist')}?job__id__exact={job.pk}", "Lines of its log")
+
+    @admin.display(description="events")
+    def events(self, job: Job) -> str:
+        return anchor(
+            f"{reverse('admin:downloads_jobevent_changelist')}?job__id__exact={job.pk}", "What happened to it"
+        )
+
+    @admin.display(description="webhooks")
+    def deliveries(self, job: Job) -> str:
+        address = reverse("admin:webhooks_delivery_changelist")
+        return anchor(f"{address}?request_id__exact={job.pk}", "Messages that tell of it")
+
+    @admin.display(description="user")
+    def all_of_owner(self, job: Job) -> str:
+        address = reverse("admin:downloads_job_changelist")
+        return anchor(f"{address}?owner__id__exact={job.owner_id}", f"All jobs of {job.owner}")
 
     # --- What can be done ---------------------------------------------------------------------------------------
 
@@ -226,100 +208,4 @@ def _accepts(perform: Callable[[Job], object], job: Job) -> bool:
         return False
 
 
-# --- What belongs to jobs, and the machines ---------------------------------------------------------------------
-
-
-@admin.register(MediaFile)
-class MediaFileAdmin(ReadOnlyAdmin):
-    list_display = ("filename", "kind", "readable_size", "mime_type", "created_at", "deleted_at")
-    list_filter = ("kind", "is_main", ("deleted_at", admin.EmptyFieldListFilter))
-    search_fields = ("filename", "sha256__startswith")
-
-    @admin.display(description="size", ordering="size_bytes")
-    def readable_size(self, file: MediaFile) -> str:
-        return size(file.size_bytes)
-
-
-@admin.register(Link)
-class LinkAdmin(ReadOnlyAdmin):
-    """To look and to revoke: their owners alone are shown the addresses."""
-
-    list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    list_select_related = ("owner", "file")
-    search_fields = ("label", "owner__username", "file__filename")
-    ordering = ("-id",)
-    actions = ("revoke",)
-
-    @admin.display(description="state")
-    def state(self, link: Link) -> str:
-        return link.state(timezone.now()).label
-
-    @admin.display(description="downloads", ordering="download_count")
-    def used(self, link: Link) -> str:
-        whole = f" of {link.max_downloads}" if link.max_downloads else ""
-        return f"{link.download_count}{whole}"
-
-    @admin.action(description="Revoke", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, links: QuerySet[Link]) -> None:
-        revoked = [link for link in links if link.revoke(timezone.now())]
-        for link in revoked:
-            self.log_change(request, link, "Revoked.")
-        self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("downloads.change_link")
-
-
-@admin.register(JobEvent)
-class JobEventAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "kind", "job_id", "attempt", "data")
-    list_filter = ("kind",)
-    ordering = ("-id",)
-
-
-@admin.register(JobLog)
-class JobLogAdmin(ReadOnlyAdmin):
-    list_display = ("timestamp", "level", "message", "attempt")
-    list_filter = ("level",)
-    ordering = ("-id",)
-
-
-@admin.register(CookieJar)
-class CookieJarAdmin(ReadOnlyAdmin):
-    """Without what they are encrypted as: nobody has a use for that here."""
-
-    list_display = ("name", "owner", "cookie_count", "created_at", "expires_at", "last_used_at", "last_success_at")
-    list_select_related = ("owner",)
-    search_fields = ("name", "owner__username")
-    fields = ("id", "owner", "name", "domains", "cookie_count", "created_at", "expires_at")
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CookieJar]:
-        jars: QuerySet[CookieJar] = super().get_queryset(request)
-        return jars.defer("ciphertext")
-
-
-@admin.register(Node)
-class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "is_alive", "seen", "slots", "running", "sandbox", "version", "ytdlp_version")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
-        self.alive = set(Node.objects.alive().values_list("pk", flat=True))
-        nodes: QuerySet[Node] = super().get_queryset(request)
-        return nodes
-
-    @admin.display(description="alive", boolean=True)
-    def is_alive(self, node: Node) -> bool:
-        return node.pk in self.alive
-
-    @admin.display(description="seen", ordering="seen_at")
-    def seen(self, node: Node) -> str:
-        return moment(node.seen_at)
-
-    @admin.display(description="running")
-    def running(self, node: Node) -> int:
-        return Job.objects.on_node(node.pk).count()
-
-
-from downloads import batch_admin  # noqa: E402, F401 - registers what is made of the classes above
+from downloads import admin_log, batch_admin, job_parts_admin  # noqa: E402, F401 - register what belongs to these

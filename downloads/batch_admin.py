@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from downloads import batches
-from downloads.admin import ReadOnlyAdmin, ReadOnlyInline
+from downloads.admin_lists import NEWEST, ReadOnlyAdmin, ReadOnlyInline, id_of, user_named
 from downloads.models import Batch, BatchEvent, Downloaded, Tally, TransitionError
 from downloads.web.tags import moment, percent
 
@@ -29,8 +30,11 @@ class BatchEventInline(ReadOnlyInline):
 class BatchAdmin(ReadOnlyAdmin):
     list_display = ("name", "kind", "status", "owner", "created", "error_code")
     list_filter = ("status", "kind")
+    indexed_parameters = frozenset({"owner"})
+    sortable_by = ("created",)
     list_select_related = ("owner",)
-    search_fields = ("title", "url", "owner__username")
+    search_fields = ("title", "url", "=error_code")
+    search_help_text = f"A whole id or user's name; or, {NEWEST}, part of a title or a link, a whole error code."
     inlines = (BatchEventInline,)
     actions = ("cancel", "retry")
     fieldsets = (
@@ -40,6 +44,12 @@ class BatchAdmin(ReadOnlyAdmin):
         ("Times", {"fields": ("created_at", "finished_at", "updated_at")}),
         ("Request", {"fields": ("options", "tags", "client_reference")}),
     )
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        if batch_id := id_of(term):
+            return rows.filter(pk=batch_id)
+        owner = user_named(term)
+        return rows.filter(owner=owner) if owner else None
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Looking is one thing, acting another: `downloads.change_batch`."""
@@ -87,6 +97,10 @@ class BatchAdmin(ReadOnlyAdmin):
 @admin.register(Downloaded)
 class DownloadedAdmin(ReadOnlyAdmin):
     list_display = ("extractor", "media_id", "owner", "created_at")
-    list_filter = ("extractor",)
     list_select_related = ("owner",)
-    search_fields = ("=media_id", "owner__username")
+    search_fields = ("=media_id", "=extractor")
+    search_help_text = f"A whole user's name; or, {NEWEST}, the whole id of a video at its site, or a whole extractor."
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        owner = user_named(term)
+        return rows.filter(owner=owner) if owner else None

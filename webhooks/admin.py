@@ -9,11 +9,13 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from downloads.admin import ReadOnlyAdmin
+from downloads.admin_lists import NEWEST, ReadOnlyAdmin, chosen_from
+from webhooks import messages as messages_of
 from webhooks.models import Delivery, DisabledReason, Endpoint
 from webhooks.models.endpoint import WebhookStateError
 
 Row = TypeVar("Row", bound=Model)
+EVENTS = (*messages_of.BY_KIND.values(), messages_of.EXPIRING, messages_of.BATCH_COMPLETED, messages_of.TEST)
 
 
 @admin.register(Endpoint)
@@ -40,11 +42,11 @@ class EndpointAdmin(ReadOnlyAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "event", "url", "owner", "status", "attempts", "error", "response_status")
-    list_filter = ("status", "event", "error")
+    list_filter = ("status", chosen_from("event", EVENTS), "error")
     list_select_related = ("owner",)
     search_fields = ("request_id", "url", "owner__username")
+    search_help_text = f"A job's id, part of an address or of a user's name, {NEWEST}."
     exclude = ("lane", "occasion", "lease", "worker")
-    ordering = ("-id",)
     actions = ("send_again",)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:

@@ -29,6 +29,7 @@ from downloads.waiting import Waiting
 
 SHOWN_JOBS = 50
 SHOWN_RUNNING = 200
+COUNTED = 10_000
 # Columns that may be long, and that no row of these tables shows.
 UNSEEN = ("metadata", "options", "tags")
 
@@ -40,6 +41,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     alive = set(Node.objects.alive().values_list("pk", flat=True))
     waiting = Waiting([node for node in nodes if node.pk in alive])
     running = list(Job.objects.running().select_related("owner").defer(*UNSEEN).order_by("started_at"))
+    lanes = _lanes(waiting)
     owner, span = _chosen_owner(request), history.span_named(request.GET.get("span", ""))
     return render(
         request,
@@ -50,12 +52,13 @@ def queue(request: HttpRequest) -> HttpResponse:
         running=[Running.of(job, waiting.now) for job in running[:SHOWN_RUNNING]],
         running_count=len(running),
         slots=waiting.slots,
-        counts=Job.objects.unfinished().count_by_status(),
+        queued_count=sum(lane.count for lane in lanes),
+        paused_count=Job.objects.paused().order_by("-id")[:COUNTED].count(),
         longest=Job.objects.longest_wait_seconds(),
         spans=history.SPANS,
         span=span,
         charts=history.charts(span),
-        lanes=[*_lanes(waiting), *_probe_lanes()],
+        lanes=[*lanes, *_probe_lanes()],
         waiting=[(job, waiting.reason(job)) for job in _next_jobs(owner)],
         owner=owner,
         machines=[Machine.of(node, running, alive=alive, held=waiting.held.nodes) for node in nodes],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
 
     def bytes_by_age(self, bounds: Sequence[timedelta]) -> list[int]:
         """Of files at most so old, and older than the bound before; last of those that are older than all."""
-        edges = [Now() - bound for bound in bounds]
+        now = timezone.now()
+        edges = [now - bound for bound in bounds]
         younger = [Q(), *(Q(created_at__lt=edge) for edge in edges)]
         older = [*(Q(created_at__gte=edge) for edge in edges), Q()]
         sums = {

@@ -25,7 +25,7 @@ from downloads.models.batch import Batch
 from downloads.models.counter import Counter
 from downloads.models.event import JobEvent, witness
 from downloads.models.file import MediaFile
-from downloads.models.jobs import JobQuerySet
+from downloads.models.jobs import JobQuerySet, UrlStart
 from downloads.models.statuses import (
     FINISHED,
     UNFINISHED,
@@ -190,6 +190,13 @@ class Job(models.Model):
             models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
             models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
             models.Index(fields=["-finished_at"], name="job_failed", condition=Q(status=Status.FAILED)),
+            # What operators look for among all jobs; no attempt touches them.
+            models.Index(fields=["-id"], name="job_failed_newest", condition=Q(status=Status.FAILED)),
+            models.Index(fields=["-id"], name="job_paused", condition=Q(status=Status.PAUSED)),
+            models.Index(fields=["-id"], name="job_cancelled", condition=Q(status=Status.CANCELLED)),
+            models.Index(fields=["-id"], name="job_kept", condition=Q(is_kept=True)),
+            models.Index(fields=["error_code", "-id"], name="job_by_error", condition=~Q(error_code="")),
+            models.Index(UrlStart("url"), F("id").desc(), name="job_by_url"),
         ]
 
     def __str__(self) -> str:

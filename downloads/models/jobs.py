@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 COUNT_QUEUED = "SELECT COUNT(*) FROM downloads_job WHERE owner_id = %s AND status = %s"
 
 Moment = datetime | Combinable
+# So much of a link is indexed: all of it would be too long for some.
+URL_START = 200
+MOST_ALIKE = 1000
+
+
+class UrlStart(models.Func):
+    """The length is written out, so that a query is spelled as the index is."""
+
+    template = f"SUBSTR(%(expressions)s, 1, {URL_START})"
+    output_field = models.TextField()
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -38,6 +48,9 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def queued(self) -> JobQuerySet:
         return self.filter(status=Status.QUEUED)
+
+    def paused(self) -> JobQuerySet:
+        return self.filter(status=Status.PAUSED)
 
     def eligible(self, at: Moment | None = None) -> JobQuerySet:
         return self.queued().filter(eligible_at__lte=at or Now())
@@ -57,6 +70,16 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Completed within `age`, of the owner of `job` and for a request that the same fetch answers."""
         same = self.filter(owner=job.owner_id, fingerprint=job.fingerprint, status=Status.COMPLETED)
         return same.filter(finished_at__gt=Now() - age)
+
+    def with_error(self, code: str) -> JobQuerySet:
+        # Spelled as the index has it.
+        return self.filter(error_code=code).exclude(error_code="")
+
+    def for_url(self, url: str) -> JobQuerySet:
+        """Found by the beginning of it, which is indexed, among the newest of those that begin alike."""
+        starts = self.model.objects.alias(url_start=UrlStart("url")).filter(url_start=url[:URL_START])
+        # Apart, or SQLite would put the one into the other and see no index.
+        return self.filter(pk__in=starts.order_by("-id").values("pk")[:MOST_ALIKE], url=url)
 
     def failures(self, since: datetime) -> models.QuerySet[Any, Any]:
         """(id, error code, when, extractor, host) of those that failed, the newest first."""

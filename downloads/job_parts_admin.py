@@ -1,0 +1,135 @@
+"""What belongs to jobs, and the machines, for operators: files, links to them, events, logs, cookies, nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from downloads.admin_lists import NEWEST, ReadOnlyAdmin, chosen_from, id_of, job_anchor
+from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node
+from downloads.web.tags import moment, size
+
+
+@admin.register(MediaFile)
+class MediaFileAdmin(ReadOnlyAdmin):
+    list_display = ("filename", "of_job", "kind", "readable_size", "mime_type", "created_at", "deleted_at")
+    list_filter = ("kind", "is_main", ("deleted_at", admin.EmptyFieldListFilter))
+    indexed_parameters = frozenset({"job"})
+    list_select_related = ("job",)
+    search_fields = ("filename", "sha256__startswith")
+    search_help_text = f"A whole id, of the file or its job; or, {NEWEST}, part of a name, the beginning of a checksum."
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        found = id_of(term)
+        return rows.filter(Q(pk=found) | Q(job=found)) if found else None
+
+    @admin.display(description="job")
+    def of_job(self, file: MediaFile) -> str:
+        return job_anchor(file.job)
+
+    @admin.display(description="size")
+    def readable_size(self, file: MediaFile) -> str:
+        return size(file.size_bytes)
+
+
+@admin.register(Link)
+class LinkAdmin(ReadOnlyAdmin):
+    """To look and to revoke: their owners alone are shown the addresses."""
+
+    list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("owner", "file")
+    search_fields = ("label", "owner__username", "file__filename")
+    actions = ("revoke",)
+
+    @admin.display(description="state")
+    def state(self, link: Link) -> str:
+        return link.state(timezone.now()).label
+
+    @admin.display(description="downloads")
+    def used(self, link: Link) -> str:
+        whole = f" of {link.max_downloads}" if link.max_downloads else ""
+        return f"{link.download_count}{whole}"
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, links: QuerySet[Link]) -> None:
+        chosen = list(links)
+        revoked = [link for link in chosen if link.revoke(timezone.now())]
+        for link in revoked:
+            self.log_change(request, link, "Revoked.")
+        if revoked:
+            self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
+        if refused := len(chosen) - len(revoked):
+            self.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("downloads.change_link")
+
+
+class OfJobAdmin(ReadOnlyAdmin):
+    indexed_parameters = frozenset({"job"})
+    list_select_related = ("job",)
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        found = id_of(term)
+        return rows.filter(job=found) if found else None
+
+    @admin.display(description="job")
+    def of_job(self, row: JobEvent | JobLog) -> str:
+        return job_anchor(row.job)
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(OfJobAdmin):
+    list_display = ("created_at", "kind", "of_job", "attempt", "data")
+    search_fields = ("=kind",)
+    search_help_text = f"The whole id of a job; or, {NEWEST}, a kind."
+
+
+@admin.register(JobLog)
+class JobLogAdmin(OfJobAdmin):
+    list_display = ("timestamp", "level", "message", "of_job", "attempt")
+    list_filter = (chosen_from("level", JobLog.LEVELS),)
+    search_fields = ("message",)
+    search_help_text = f"The whole id of a job; or, {NEWEST}, part of a line."
+
+
+@admin.register(CookieJar)
+class CookieJarAdmin(ReadOnlyAdmin):
+    """Without what they are encrypted as: nobody has a use for that here."""
+
+    list_display = ("name", "owner", "cookie_count", "created_at", "expires_at", "last_used_at", "last_success_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+    fields = ("id", "owner", "name", "domains", "cookie_count", "created_at", "expires_at")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CookieJar]:
+        jars: QuerySet[CookieJar] = super().get_queryset(request)
+        return jars.defer("ciphertext")
+
+
+@admin.register(Node)
+class NodeAdmin(ReadOnlyAdmin):
+    list_display = ("name", "is_alive", "seen", "slots", "running", "sandbox", "version", "ytdlp_version")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
+        self.alive = set(Node.objects.alive().values_list("pk", flat=True))
+        nodes: QuerySet[Node] = super().get_queryset(request)
+        return nodes
+
+    @admin.display(description="alive", boolean=True)
+    def is_alive(self, node: Node) -> bool:
+        return node.pk in self.alive
+
+    @admin.display(description="seen")
+    def seen(self, node: Node) -> str:
+        return moment(node.seen_at)
+
+    @admin.display(description="running")
+    def running(self, node: Node) -> int:
+        return Job.objects.on_node(node.pk).count()
