@@ -391,12 +391,7 @@ def test_an_ffmpeg_that_downloads_may_not_open_local_files() -> None:
 
 def test_yt_dlp_takes_all_of_it() -> None:
     ytdlp.prepare()
-    everything = params(
-        download_subtitles=True,
-        embed_subtitles=True,
-        write_thumbnail=True,
-        embed_thumbnail=True,
-        sponsorblock_remove=("sponsor",),
-    )
+    wanted = ("download_subtitles", "embed_subtitles", "write_thumbnail", "embed_thumbnail")
+    everything = params(**dict.fromkeys(wanted, True), sponsorblock_remove=("sponsor",))
     with YoutubeDL({**everything, "quiet": True}, auto_init=False) as downloader:
         assert downloader.params["outtmpl"]["default"] == "media.%(ext)s"

@@ -1,86 +1,27 @@
-"""Published files in a bucket, against a real server: what the rest of the product relies on, and who may read them."""
+"""Published files in a bucket, against a real server: what the rest of the product relies on."""
 
 from __future__ import annotations
 
 import io
-import json
 import threading
 import uuid
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from botocore.response import StreamingBody
-from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import ApiKey, Scope
-from downloads import audit, bucket_store, diagnosis, files, publishing, retention, storage
-from downloads.archives import MISSING
-from downloads.models import Batch, Job, LeaseLostError, MediaFile
-from mediadl.asgi.archives import Archives
-from mediadl.asgi.messages import Receive, Send
-from mediadl.asgi.messages import Scope as Request
-from mediadl.asgi.shelves import Bucket
-from mediadl.asgi.threads import Threads
-from tests.asgi.driver import Answer, ask
-from tests.factories import BatchFactory, JobFactory, MediaFileFactory
-from tests.ops.bucket import BUCKET, store_server, variables
-
-CONTENT = bytes(range(256)) * 40
-JOB = uuid.uuid4()
+from downloads import audit, bucket_store, diagnosis, publishing, retention, storage
+from downloads.models import LeaseLostError, MediaFile
+from tests.downloads.bucket.objects import CONTENT, JOB, key_of, put
+from tests.factories import JobFactory
+from tests.ops.bucket import BUCKET
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
-
-
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    with store_server() as address:
-        yield address
-
-
-@pytest.fixture
-def s3(endpoint: str, settings: Settings) -> Iterator[Any]:
-    """The store's client, with an empty bucket that the settings name."""
-    for name, value in variables(endpoint).items():
-        setattr(settings, name, value)
-    settings.S3_PUBLIC_ENDPOINT_URL = endpoint
-    bucket_store.configured.cache_clear()
-    client = bucket_store.configured()._client
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-    client.close()
-    bucket_store.configured.cache_clear()
-
-
-def put(key: str, content: bytes = CONTENT, **options: Any) -> str:
-    source = storage.prepare_work(JOB) / "media.mp4"
-    source.write_bytes(content)
-    storage.publish(source, key, len(content), mime_type="video/mp4", **options)
-    return key
-
-
-def key_of(attempt: int = 1) -> str:
-    return storage.key_of(JOB, attempt, uuid.uuid4(), "mp4")
-
-
-@pytest.fixture
-def stored(s3: Any) -> Callable[..., MediaFile]:
-    def make(job: Job | None = None) -> MediaFile:
-        job = job or JobFactory(finished=True)
-        key = put(storage.key_of(job.pk, job.attempt, uuid.uuid4(), "mp4"))
-        return MediaFileFactory(job=job, storage_key=key, size_bytes=len(CONTENT))
-
-    return make
 
 
 # --- The store ----------------------------------------------------------------------------------------------------
@@ -248,163 +189,6 @@ def test_the_audit_compares_bucket_and_rows_both_ways(stored: Callable[..., Medi
     assert audit.audit().is_clean
     assert storage.has(fine.storage_key)
     assert s3.head_object(Bucket=BUCKET, Key="files/notes.txt")
-
-
-# --- Reading ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def file(stored: Callable[..., MediaFile]) -> MediaFile:
-    return stored()
-
-
-@pytest.fixture
-def reader(file: MediaFile) -> Client:
-    _, key = ApiKey.objects.issue(file.job.owner, "test", (Scope.READ,))
-    return Client(headers={"X-API-Key": key})
-
-
-@pytest.mark.django_db
-def test_a_reader_is_sent_to_the_bucket_and_gets_parts_there(reader: Client, file: MediaFile) -> None:
-    answer = reader.get(f"/api/v1/files/{file.pk}")
-    assert (answer.status_code, answer["Cache-Control"], answer.content) == (302, "no-store", b"")
-    assert [name for name in answer.headers if name.startswith("X-Accel")] == []
-    assert answer["X-Content-Type-Options"] == "nosniff"
-
-    whole = httpx.get(answer["Location"])
-    assert (whole.status_code, whole.content) == (200, CONTENT)
-    assert whole.headers["content-type"] == "video/mp4"
-    assert whole.headers["content-disposition"].startswith('attachment; filename="clip.mp4"')
-    part = httpx.get(answer["Location"], headers={"Range": "bytes=100-199"})
-    assert (part.status_code, part.content) == (206, CONTENT[100:200])
-    assert part.headers["content-range"] == f"bytes 100-199/{len(CONTENT)}"
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("query", "seconds"), [("", 3600), ("?inline=1", 12 * 3600)])
-def test_addresses_last_as_long_as_a_film_is_watched(reader: Client, file: MediaFile, query: str, seconds: int) -> None:
-    location = httpx.URL(reader.get(f"/api/v1/files/{file.pk}{query}")["Location"])
-    assert int(location.params["X-Amz-Expires"]) == seconds
-    assert location.params["response-content-disposition"].startswith("inline" if query else "attachment")
-
-
-@pytest.mark.django_db
-def test_the_address_is_that_by_which_browsers_reach_the_store(
-    reader: Client, file: MediaFile, settings: Settings
-) -> None:
-    settings.S3_PUBLIC_ENDPOINT_URL = "https://media.example.net"
-    bucket_store.configured.cache_clear()
-    location = httpx.URL(reader.get(f"/api/v1/files/{file.pk}")["Location"])
-    assert (location.scheme, location.host) == ("https", "media.example.net")
-
-
-@pytest.mark.django_db
-def test_head_is_answered_here(reader: Client, file: MediaFile) -> None:
-    answer = reader.head(f"/api/v1/files/{file.pk}")
-    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(CONTENT)))
-    assert (answer["ETag"], answer["Accept-Ranges"]) == (file.etag, "bytes")
-
-
-@pytest.mark.django_db
-def test_others_get_no_address(file: MediaFile, s3: Any) -> None:
-    _, key = ApiKey.objects.issue(JobFactory().owner, "test", (Scope.READ,))
-    answer = Client(headers={"X-API-Key": key}).get(f"/api/v1/files/{file.pk}")
-    assert (answer.status_code, "Location" in answer) == (404, False)
-
-
-@pytest.mark.django_db
-def test_what_goes_after_a_download_goes_with_its_address(stored: Callable[..., MediaFile]) -> None:
-    later = timezone.now() + timedelta(days=3)
-    job = JobFactory(finished=True, options={"delete_after_download": True}, expires_at=later)
-    file = stored(job)
-    _, key = ApiKey.objects.issue(job.owner, "test", (Scope.READ,))
-    Client(headers={"X-API-Key": key}).get(f"/api/v1/files/{file.pk}")
-    job.refresh_from_db()
-    assert job.expires_at is not None
-    assert job.expires_at < timezone.now() + files.FETCHED_LIFETIME + timedelta(minutes=1)
-
-
-# --- Archives -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def threads() -> Iterator[Threads]:
-    threads = Threads(4, name="test-bucket")
-    yield threads
-    threads.close()
-
-
-@pytest.fixture
-def batch(stored: Callable[..., MediaFile]) -> Batch:
-    """Of three, two of which have their files."""
-    batch = BatchFactory(title="A list")
-    for index in (1, 2):
-        job = JobFactory(owner=batch.owner, batch=batch, playlist_index=index, finished=True)
-        MediaFile.objects.filter(pk=stored(job).pk).update(crc32=zlib.crc32(CONTENT), filename=f"{index}.mp4")
-    JobFactory(owner=batch.owner, batch=batch, playlist_index=3, broken=True, title="Lost")
-    return batch
-
-
-@pytest.fixture
-def fetch(batch: Batch, threads: Threads) -> Callable[..., Answer]:
-    """The archive through the layer that sends it."""
-    _, key = ApiKey.objects.issue(batch.owner, "test", (Scope.READ,))
-    client = Client(headers={"X-API-Key": key})
-    told: list[str] = []
-
-    def fetch(**headers: str) -> Answer:
-        granted = client.get(f"/api/v1/batch/{batch.pk}/archive")
-
-        async def django(_scope: Request, receive: Receive, send: Send) -> None:
-            await receive()
-            named = [(name.encode(), value.encode()) for name, value in granted.headers.items()]
-            await send({"type": "http.response.start", "status": granted.status_code, "headers": named})
-            await send({"type": "http.response.body", "body": granted.content})
-
-        async def sent(token: str) -> None:
-            told.append(token)
-
-        shelf = Bucket(bucket_store.configured(), threads)
-        layer = Archives(django, shelf=shelf, max_streams_per_owner=2, when_sent=sent)
-        answer = ask(layer, headers=list(headers.items()))
-        for token in told:
-            files.sent(token)
-        return answer
-
-    return fetch
-
-
-@pytest.mark.django_db
-def test_an_archive_is_put_together_out_of_the_bucket(fetch: Callable[..., Answer]) -> None:
-    answer = fetch()
-    assert (answer.status, answer.is_complete) == (200, True)
-    with zipfile.ZipFile(io.BytesIO(answer.body)) as opened:
-        assert opened.testzip() is None
-        assert opened.namelist() == ["1.mp4", "2.mp4", MISSING]
-        assert opened.read("2.mp4") == CONTENT
-        assert b"Lost" in opened.read(MISSING)
-    whole = answer.body
-    for first, last in ((0, 9), (500, len(whole) - 500), (len(CONTENT), len(whole) - 1)):
-        part = fetch(Range=f"bytes={first}-{last}")
-        assert (part.status, part.body) == (206, whole[first : last + 1])
-
-
-@pytest.mark.django_db
-def test_an_archive_whose_file_is_lost_is_not_begun(fetch: Callable[..., Answer], s3: Any) -> None:
-    file = MediaFile.objects.last()
-    assert file is not None
-    s3.delete_object(Bucket=BUCKET, Key=f"files/{file.storage_key}")
-    answer = fetch()
-    assert (answer.status, json.loads(answer.body)["code"]) == (503, "archive_changed")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_goes_after_a_download_goes_when_its_archive_has_been_sent(
-    fetch: Callable[..., Answer], batch: Batch, s3: Any
-) -> None:
-    Job.objects.filter(batch=batch).update(options={"delete_after_download": True})
-    assert fetch().is_complete
-    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET)
 
 
 def cut_short(s3: Any, times: int) -> list[str]:
