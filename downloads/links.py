@@ -72,8 +72,12 @@ def link_of(token: str) -> Link:
     link_id = link_id_of(token)
     link = _links().filter(pk=link_id).first() if link_id else None
     if link is None:
-        raise Problem(404, "not_found", "There is no such link. It may have been copied only in part.")
+        raise _unknown()
     return link
+
+
+def _unknown() -> Problem:
+    return Problem(404, "not_found", "There is no such link. It may have been copied only in part.")
 
 
 def _links() -> QuerySet[Link]:
@@ -94,6 +98,9 @@ def admit(link: Link, request: HttpRequest, at: datetime) -> None:
             link.look(visitor, at)
     except LinkClosedError as error:
         raise _closed(error.state) from error
+    except Link.DoesNotExist:
+        # Its job was deleted meanwhile.
+        raise _unknown() from None
 
 
 def _closed(state: LinkState) -> Problem:

@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from downloads import links
 from downloads.links import address_of, link_id_of, token_of
-from downloads.models import Link, MediaFile
+from downloads.models import Link, LinkVisit, MediaFile
 from tests.factories import MediaFileFactory, row
 
 pytestmark = [pytest.mark.promise("S11"), pytest.mark.django_db]
@@ -214,6 +215,18 @@ def test_parts_go_on_with_what_their_address_has_begun(link: Link) -> None:
         assert fetch(link, Range=part).status_code == 200
     assert fetch(link).status_code == 410
     assert fetch(link, Client(REMOTE_ADDR="198.51.100.7"), Range="bytes=3-").status_code == 410
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-1"}], ids=["whole", "part"])
+def test_a_link_that_goes_while_it_is_followed_was_never_there(
+    link: Link, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = links.link_of(token_of(link.pk))
+    monkeypatch.setattr(links, "link_of", lambda _: found)
+    link.file.job.delete()
+    assert code_of(fetch(link, **headers)) == (404, "not_found")
+    assert not LinkVisit.objects.exists()
 
 
 def test_nobodys_address_is_kept(link: Link) -> None:
