@@ -225,7 +225,7 @@ def test_a_link_that_goes_while_it_is_followed_was_never_there(
     found = links.link_of(token_of(link.pk))
     monkeypatch.setattr(links, "link_of", lambda _: found)
     link.file.job.delete()
-    assert code_of(fetch(link, **headers)) == (404, "not_found")
+    assert code_of(fetch(link, None, **headers)) == (404, "not_found")
     assert not LinkVisit.objects.exists()
 
 
