@@ -303,6 +303,7 @@ class TestAllowList:
             "nas:80:80",
             "user@nas",
             "fe80::1%eth0/64",
+            "127.1",
         ],
     )
     def test_refuses_nonsense_and_names_it(self, text: str) -> None:

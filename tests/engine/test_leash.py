@@ -116,6 +116,23 @@ def test_a_slot_that_says_something_else_is_no_slot(server: Server, tmp_path: Pa
     wait_until(lambda: not members(group), seconds=1)
 
 
+def test_a_slot_that_never_ends_its_line_is_no_slot(server: Server, tmp_path: Path) -> None:
+    attempt, group = ready(server, "sleeps", tmp_path)
+    with attempt:
+        attempt._connection.sendall(b"cancel, or rather")
+        read_all(attempt)
+    assert attempt.exit_status == -signal.SIGKILL
+    wait_until(lambda: not members(group), seconds=5)
+
+
+def test_a_slot_that_lets_go_of_what_it_has_not_read_leaves_nobody_behind(server: Server, tmp_path: Path) -> None:
+    attempt = server.start(a_job("floods", tmp_path))
+    read_until(attempt, "log")
+    assert attempt.process_group
+    attempt.close()
+    wait_until(lambda: not members(attempt.process_group or 0), seconds=5)
+
+
 def test_a_cancel_that_is_sent_with_the_job_counts(server: Server, tmp_path: Path) -> None:
     with server.start(a_job("is_stubborn", tmp_path)) as attempt:
         attempt.cancel()

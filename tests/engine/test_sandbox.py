@@ -16,7 +16,7 @@ from urllib.parse import quote
 import imageio_ffmpeg
 import pytest
 
-from downloads.engine import landlock, sandbox, seccomp
+from downloads.engine import landlock, linux, sandbox, seccomp
 from tests.engine.processes import ROOT, Server, a_job, fork_server, read_all
 
 pytestmark = [
@@ -340,6 +340,45 @@ def test_the_work_directory_must_not_lie_where_children_may_read(work: Path) -> 
     level, reason, *_ = json.loads(subprocess.check_output(command, cwd=ROOT))
     assert level == "partial"
     assert "lies inside" in reason
+
+
+DEEP = """
+import json, sys
+from downloads.engine import sandbox
+from downloads.engine.spec import Limits
+for _ in range(20):
+    state = sandbox.enter(work_directory=sys.argv[1], guard_port=None, limits=Limits(), readable=["/nowhere"])
+print(json.dumps([state.level, *state.reasons]))
+"""
+
+
+def test_what_the_kernel_refuses_is_told_and_not_raised(work: Path) -> None:
+    """It stacks no more than sixteen sets of rules on each other."""
+    level, reason, *_ = json.loads(subprocess.check_output([sys.executable, "-c", DEEP, str(work)], cwd=ROOT))
+    assert level == "partial"
+    assert "could not set Landlock" in reason
+
+
+NO_CALLS = """
+import json, sys
+from downloads.engine import landlock, linux, sandbox, seccomp
+from downloads.engine.spec import Limits
+landlock._CREATE_RULESET, seccomp._GET_ACTION_AVAILABLE = 9999, 9999
+state = sandbox.enter(work_directory=sys.argv[1], guard_port=9, limits=Limits())
+print(json.dumps([state.level, *state.reasons]))
+"""
+
+
+def test_a_kernel_that_knows_neither_call_gives_no_sandbox(work: Path) -> None:
+    level, *reasons = json.loads(subprocess.check_output([sys.executable, "-c", NO_CALLS, str(work)], cwd=ROOT))
+    assert level == "off"
+    assert ["Landlock is not" in reasons[0], "System calls are not" in reasons[1]] == [True, True]
+
+
+def test_no_filter_is_made_for_a_machine_whose_calls_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linux, "MACHINE", "unknown")
+    with pytest.raises(OSError, match="unknown"):
+        seccomp.restrict()
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

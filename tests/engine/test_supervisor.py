@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from downloads.engine import supervisor
 from downloads.engine.spec import Event
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from tests.engine.processes import Server, a_job, fork_server, members, read_all, wait_until
@@ -84,6 +85,26 @@ def test_a_connection_that_ends_without_an_exit_finishes_it_without_a_status(pai
     attempt.read(1)
     assert attempt.is_finished
     assert attempt.exit_status is None
+
+
+def test_a_connection_that_is_reset_finishes_it_without_a_status(pair: Pair) -> None:
+    attempt, theirs = pair
+    attempt.cancel()
+    theirs.close()  # with what it has not read
+    assert attempt.read(1) == []
+    assert attempt.is_finished
+    assert attempt.exit_status is None
+
+
+def test_reads_a_bounded_part_at_once_and_the_rest_later(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, theirs = pair
+    monkeypatch.setattr(supervisor, "_MAX_READ_BYTES", 50_000)
+    lines = [line("log", message="x" * 900) for _ in range(100)]
+    theirs.sendall(b"".join(lines))
+    first = attempt.read(1)
+    rest = attempt.read(1)
+    assert 0 < len(first) < 100
+    assert len(first) + len(rest) == 100
 
 
 MALFORMED = [

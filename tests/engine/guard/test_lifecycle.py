@@ -72,6 +72,11 @@ class TestCounting:
     def test_goes_on_when_it_cannot_write(self, tmp_path: Path) -> None:
         Stats(tmp_path / "absent" / "stats.json").save()
 
+    def test_leaves_no_draft_of_what_it_cannot_write(self, tmp_path: Path) -> None:
+        (tmp_path / "stats.json").mkdir()
+        Stats(tmp_path / "stats.json").save()
+        assert [path.name for path in tmp_path.iterdir()] == ["stats.json"]
+
 
 class TestStartAndEnd:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

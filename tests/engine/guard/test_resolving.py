@@ -138,6 +138,28 @@ class TestLookingUp:
     def test_asks_the_system(self) -> None:
         assert "127.0.0.1" in asyncio.run(look_up("localhost"))
 
+    @pytest.mark.parametrize("host", ["x" * 64, "naïve.example"])
+    def test_says_when_there_is_no_such_name(self, host: str) -> None:
+        with pytest.raises(OSError, match=r"."):
+            asyncio.run(look_up(host))
+
+    def test_an_answer_without_addresses_is_no_answer(self) -> None:
+        dialer = Dialer(Policy(), ScriptedResolver(answers={"empty.example": [[]]}))
+        with pytest.raises(FailedError, match="dns"):
+            asyncio.run(dialer.connect(Target(host="empty.example", port=80)))
+
+    def test_says_so_where_no_thread_can_be_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        async def ask() -> None:
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", refuse)
+                await look_up("localhost")
+
+        with pytest.raises(OSError, match="thread"):
+            asyncio.run(ask())
+
     def test_gives_up_in_bounded_time_and_delays_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         release = threading.Event()
         monkeypatch.setattr(guard_dial, "_look_up", lambda _host: release.wait(20) and [])
