@@ -11,7 +11,6 @@ import functools
 import hashlib
 import socket
 import uuid
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -44,19 +43,23 @@ def ring(queue: str) -> None:
     """Wakes a worker of `queue`, once the surrounding transaction has committed."""
     if settings.REDIS_URL:
         # The list in Redis knows no transaction; a crash before this line is made good by the next pump.
-        transaction.on_commit(partial(_enqueue, queue), robust=True)
+        # Not a partial: Django has no name for it when it logs a failure, and fails the request after its commit.
+        transaction.on_commit(lambda: _enqueue(queue), robust=True)
         return
     _enqueue(queue)
     knock_when_committed(cluster_of(queue))
 
 
-def ring_here(queue: str) -> None:
-    """Wakes a worker of this node, which others of a shared queue must not answer for."""
+def ring_here(queue: str) -> bool:
+    """Wakes a worker of this node, which others of a shared queue must not answer for; outside any transaction.
+
+    False while Redis cannot be reached, so that nobody can have heard it.
+    """
     if settings.REDIS_URL:
-        transaction.on_commit(partial(_enqueue_here, queue), robust=True)
-        return
+        return _enqueue_here(queue)
     # Whom the knock wakes takes the row before the others look for one.
     ring(queue)
+    return True
 
 
 def _enqueue(queue: str) -> None:
@@ -64,9 +67,15 @@ def _enqueue(queue: str) -> None:
     broker.enqueue(package)
 
 
-def _enqueue_here(queue: str) -> None:
+def _enqueue_here(queue: str) -> bool:
+    from redis.exceptions import RedisError  # noqa: PLC0415 - only where there is one
+
     broker, package = _wake_up(queue)
-    broker.enqueue_here(package)
+    try:
+        broker.enqueue_here(package)
+    except RedisError:
+        return False
+    return True
 
 
 @functools.cache
@@ -88,7 +97,7 @@ def attempt(job_id: uuid.UUID) -> str:
 
 
 def knock_when_committed(name: str) -> None:
-    transaction.on_commit(partial(knock, name), robust=True)
+    transaction.on_commit(lambda: knock(name), robust=True)
 
 
 def knock(name: str) -> None:

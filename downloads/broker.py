@@ -7,6 +7,7 @@ import socket
 import time
 from datetime import UTC, datetime
 
+import redis
 from django.conf import settings
 from django.utils import timezone
 from django_q.brokers.orm import ORM
@@ -21,6 +22,8 @@ from downloads import bell
 DUE = datetime(2000, 1, 1, tzinfo=UTC)
 
 REDIS_WAIT_SECONDS = 1
+# A submission rings, and must not wait for a server that does not answer.
+REDIS_TIMEOUT_SECONDS = 2
 
 
 class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
@@ -56,6 +59,11 @@ class OrmBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
 class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
     """The Redis list of all nodes, and before it one of this node alone; Conf.REDIS is a URL here."""
+
+    @staticmethod
+    def get_connection(list_key: str = "") -> redis.Redis:  # noqa: ARG004 - django-q2's signature
+        patience = REDIS_WAIT_SECONDS + REDIS_TIMEOUT_SECONDS
+        return redis.from_url(Conf.REDIS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS, socket_timeout=patience)
 
     def enqueue_here(self, task: str) -> None:
         self.connection.rpush(self._own_key, task)

@@ -146,7 +146,8 @@ class Pulse:
                 cluster.kill()
                 self.unanswered.pop(cluster.name, None)
             self.unanswered.setdefault(cluster.name, Ring.now(cluster.name))
-            bell.ring_here(cluster.name)
+            if not bell.ring_here(cluster.name):
+                self.unanswered.pop(cluster.name)
 
     def _is_silent(self, cluster: Service) -> bool:
         ring = self.unanswered.get(cluster.name)

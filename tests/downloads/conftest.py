@@ -10,6 +10,8 @@ from pytest_django import Settings
 
 from downloads import storage
 from downloads.models import Job, MediaFile
+from downloads.supervision import Pulse
+from tests.downloads.pulses import Cluster, Passing
 from tests.factories import JobFactory, MediaFileFactory
 
 
@@ -20,6 +22,16 @@ def data_dir(tmp_path: Path, settings: Settings) -> Path:
     settings.FILES_ROOT, settings.WORK_ROOT, settings.RUN_ROOT = tmp_path / "files", tmp_path / "work", tmp_path / "run"
     storage.ensure_roots()
     return tmp_path
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Passing:
+    return Passing(monkeypatch, Pulse([cluster], lambda _: None))  # type: ignore[list-item]
 
 
 @pytest.fixture

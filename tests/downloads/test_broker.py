@@ -12,6 +12,10 @@ from pytest_django import Settings
 
 from downloads import bell
 from downloads.broker import RedisBroker
+from downloads.models import Job, Status
+from downloads.supervision import PULSE_SECONDS, SILENT_CLUSTER_SECONDS
+from tests.downloads.pulses import Cluster, Passing
+from tests.factories import UserFactory
 from tests.redis import redis_server
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.django_db(transaction=True)]
@@ -58,3 +62,27 @@ def test_a_node_hears_its_own_ring_before_those_for_all(broker: RedisBroker) -> 
     broker.enqueue("for all")
     broker.enqueue_here("for us")
     assert [broker.dequeue(), broker.dequeue()] == [[(None, b"for us")], [(None, b"for all")]]
+
+
+# --- While Redis is away ----------------------------------------------------------------------------------------
+@pytest.fixture
+def nobody(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody"
+    monkeypatch.setattr(Conf, "REDIS", settings.REDIS_URL)
+    monkeypatch.setattr("downloads.bell.get_broker", RedisBroker)
+    bell._wake_up.cache_clear()
+    yield
+    bell._wake_up.cache_clear()
+
+
+def test_a_cluster_that_cannot_hear_its_ring_is_not_started_again(
+    nobody: None, passing: Passing, cluster: Cluster
+) -> None:
+    """Or each of its downloads would be killed every half minute."""
+    passing.pulses(int(3 * SILENT_CLUSTER_SECONDS / PULSE_SECONDS))
+    assert cluster.kills == 0
+
+
+def test_a_submission_does_not_need_redis(nobody: None) -> None:
+    job = Job.submit(owner=UserFactory(), url="http://media.example/a", host="media.example")
+    assert Job.objects.get(pk=job.pk).status == Status.QUEUED

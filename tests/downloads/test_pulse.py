@@ -10,42 +10,10 @@ import pytest
 from django.conf import settings
 
 from downloads import bell, workers
-from downloads.supervision import PULSE_SECONDS, SILENT_CLUSTER_SECONDS, Pulse
+from downloads.supervision import PULSE_SECONDS, SILENT_CLUSTER_SECONDS
+from tests.downloads.pulses import Cluster, Passing
 
 pytestmark = pytest.mark.django_db
-
-
-class Cluster:
-    name = bell.CONTROL
-    is_running = True
-    kills = 0
-
-    def kill(self) -> None:
-        self.kills += 1
-
-
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def passing(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Passing:
-    return Passing(monkeypatch, Pulse([cluster], lambda _: None))  # type: ignore[list-item]
-
-
-class Passing:
-    """Lets time pass, pulse by pulse."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, pulse: Pulse) -> None:
-        self.pulse = pulse
-        self.now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: self.now)
-
-    def pulses(self, count: int) -> None:
-        for _ in range(count):
-            self.pulse.beat()
-            self.now += PULSE_SECONDS + 0.1
 
 
 def test_a_silent_cluster_is_killed_so_that_it_is_started_again(passing: Passing, cluster: Cluster) -> None:
