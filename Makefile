@@ -91,9 +91,9 @@ format: .venv/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: .venv/.dev ## branch coverage of the suite on SQLite, in every process that it starts
+coverage: .venv/.dev ## branch coverage of the suite on SQLite, in every process that it starts: 90 % at least
 	MEDIADL_TESTING=1 $(BIN)/python -m tests.measured $(PARALLEL) -m "not browser and not unmeasured" $(PYTEST_ARGS)
-	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=90
 
 schema: .venv/.dev ## write docs/openapi.json from the code
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json

@@ -200,7 +200,7 @@ def test_a_fork_server_that_cannot_load_it_goes_on_with_the_installed_one(tmp_pa
     launch = succession.engine(tmp_path / "s", report, tmp_path / "packages")
     process = launch()
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while not report.exists() and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.05)
