@@ -177,6 +177,8 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["owner", "-id"], name="job_library"),
             models.Index(fields=["owner", "status", "-id"], name="job_library_by_status"),
+            # Titles and links are searched by trigrams, of which Django knows no more than the migration 0016.
+            models.Index(fields=["client_reference"], name="job_reference", condition=~Q(client_reference="")),
             models.Index(
                 F("owner"), F("priority").desc(), F("id"), name="job_claim", condition=Q(status=Status.QUEUED)
             ),
