@@ -32,6 +32,7 @@ def bare_python(arguments: Sequence[str], environment: Mapping[str, str], pass_f
 
 def engine(socket: Path, report: Path, packages: Path | None) -> Launch:
     arguments = ["-m", "downloads.engine.forkserver", "--socket", str(socket), "--report", str(report)]
+    arguments += ["--log-format", settings.LOG_FORMAT]
     return bare_python([*arguments, *(["--overlay", str(packages)] if packages else [])], {})
 
 

@@ -59,6 +59,7 @@ def _guard_service() -> Service:
     descriptor = listener.detach()
     settings.GUARD_URL = f"http://127.0.0.1:{_port_of(descriptor)}"
     guard = ["-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", str(_guard_stats())]
+    guard += ["--log-format", settings.LOG_FORMAT]
     return Service("guard", bare_python(guard, _egress(), [descriptor]), stop_order=2)
 
 

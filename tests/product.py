@@ -23,6 +23,8 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 API_KEY = "operator-key-of-the-tests-0123456789"
 START_SECONDS = 60.0
+# What the fork server says when an attempt can be made.
+ENGINE_READY = "engine ready after"
 
 
 def free_port() -> int:
@@ -116,7 +118,7 @@ class Product:
 
     def wait_for_engine(self) -> Self:
         """It gives way to everything else: on a busy machine it is a minute later than the first answer."""
-        wait_until(lambda: "forkserver INFO ready" in self.log_since_start(), 120, what="an engine that is ready")
+        wait_until(lambda: ENGINE_READY in self.log_since_start(), 120, what="an engine that is ready")
         return self
 
     def _answers(self) -> bool:

@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from downloads.engine import launch, leash, linux, overlay, sandbox, usage, wire
+from downloads.engine import launch, leash, linux, loglines, overlay, sandbox, usage, wire
 from downloads.engine.spec import Event, JobSpec
 
 log = logging.getLogger("downloads.engine.forkserver")
@@ -47,14 +47,14 @@ def main() -> None:
     linux.set_parent_death_signal(signal.SIGKILL)
     _shed_environment()
     os.closerange(3, 65536)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    loglines.to_stderr(arguments.log_format)
     began = time.monotonic()
     entry = _load_with_overlay(arguments)
     _kill_strays()
     server = ForkServer(arguments.socket, entry)
     if arguments.report:
         overlay.report(arguments.report, arguments.overlay)
-    log.info("ready after %.2f s", time.monotonic() - began)
+    log.info("engine ready after %.2f s", time.monotonic() - began)
     server.serve_forever()
 
 
@@ -64,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--child", default=DEFAULT_CHILD, help="module:function(spec, emit) -> exit status")
     parser.add_argument(_OVERLAY, type=Path, help="a directory with another yt-dlp than the installed one")
     parser.add_argument("--report", type=Path, help="a file that says who is ready, and with what")
+    parser.add_argument("--log-format", choices=loglines.FORMATS, default="console")
     parser.add_argument("--no-sandbox", action="store_true", help="for kernels that break under it; health shows it")
     return parser.parse_args()
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import resource
 import signal
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from downloads.engine import loglines
 from downloads.engine.addresses import verdict
 from downloads.engine.guard_answers import BUSY
 from downloads.engine.guard_dial import Dialer, Resolve
@@ -116,20 +115,11 @@ class Guard:
             await asyncio.wait(list(self._sessions), timeout=STOP_SECONDS)
 
 
-class JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        shown = {"timestamp": _utc(record.created), "level": record.levelname.lower(), "event": record.getMessage()}
-        shown |= {name: getattr(record, name) for name in ("host", "reason", "address") if hasattr(record, name)}
-        if record.exc_info:
-            shown["exception"] = self.formatException(record.exc_info)
-        return json.dumps(shown)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     _die_with_parent()
     try:
-        _log_to_stderr(os.environ.get("LOG_LEVEL", "INFO"))
+        loglines.to_stderr(options.log_format, os.environ.get("LOG_LEVEL", "INFO"))
         policy = Policy.from_environment(os.environ)
         listener = _listener(options)
     except (OSError, ValueError) as error:
@@ -162,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--port", type=int, help="0 for any free one, named in the log")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--off-loopback", action="store_true", help="any address: whoever reaches it may use it")
+    parser.add_argument("--log-format", choices=loglines.FORMATS, default="console")
     parser.add_argument("--stats", type=Path, help="a JSON file to keep the counters in")
     return parser
 
@@ -191,16 +182,6 @@ def _room_for_connections() -> int:
         soft = min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(1, (soft - FILES_BESIDE_CONNECTIONS) // 2)
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 if __name__ == "__main__":

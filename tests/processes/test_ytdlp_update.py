@@ -11,7 +11,7 @@ import pytest
 
 from downloads import ytdlp_versions
 from tests.origin import Origin
-from tests.product import ROOT, Product, wait_until
+from tests.product import ENGINE_READY, ROOT, Product, wait_until
 from tests.wheels import ytdlp_wheel
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -91,5 +91,5 @@ def test_a_newer_one_is_tried_and_used_and_downloads_go_on(product: Product, ori
     status, said = manage(product, "ytdlp_update", "--rollback")
     assert (status, f"{installed} is in use" in said) == (0, True), said
     assert version_of_a_job(product, origin) == installed
-    assert product.log().count("forkserver INFO ready") == 3
+    assert product.log().count(ENGINE_READY) == 3
     assert product.api.get("/health").json()["status"] != "unhealthy"

@@ -136,7 +136,7 @@ def test_unknown_batches_and_verbs_are_not_there(page: Client, batch: Batch) -> 
     assert page.get(address(batch, "cancel")).status_code == 405
 
 
-def test_files_in_a_bucket_are_not_packed(page: Client, batch: Batch, settings: Settings) -> None:
+def test_files_in_a_bucket_are_packed_like_others(page: Client, batch: Batch, settings: Settings) -> None:
     MediaFileFactory(job=add(batch, 1, finished=True), crc32=0)
     settings.S3_BUCKET = "media"
-    assert "Save all as zip" not in page.get(address(batch)).text
+    assert "Save all as zip" in page.get(address(batch)).text
