@@ -70,7 +70,7 @@ def test_tells_what_a_page_holds_and_downloads_nothing(look: Look, origin: Origi
     assert seen.result["metadata"]["title"] == "Clouds"
     assert [item["ext"] for item in seen.items] == ["mp4"]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert 0 < origin.bytes_sent("/big/20000000.mp4") < 5_000_000, "only what the kernel takes before anybody reads"
+    assert origin.bytes_sent("/big/20000000.mp4") < 5_000_000, "at most what the kernel takes before anybody reads"
 
 
 def test_no_address_of_a_format_leaves(look: Look, origin: Origin) -> None:
