@@ -1,4 +1,4 @@
-"""Pages that explain, the manifest, and the choice of theme."""
+"""Pages that explain, what browsers keep of us, and the choice of theme."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ MANIFEST = {
     "theme_color": "#4a3dc4",
     "share_target": {"action": "/", "method": "GET", "params": {"title": "title", "text": "text", "url": "url"}},
 }
+# What the page without a connection is drawn with.
+OFFLINE_PARTS = ("css/tokens.css", "css/base.css", "css/components.css", "icons.svg", "js/offline.js")
 # (path, sizes, purpose): systems that install pages draw no SVG.
 ICONS = (
     ("icons/icon-192.png", "192x192", "any"),
@@ -67,6 +69,20 @@ def manifest(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's s
     icons = [{"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}]
     icons += [{"src": static(path), "type": "image/png", "sizes": sizes, "purpose": use} for path, sizes, use in ICONS]
     return JsonResponse(MANIFEST | {"icons": icons}, content_type="application/manifest+json")
+
+
+@require_GET
+def offline(request: HttpRequest) -> HttpResponse:
+    """Kept by browsers, and shown by them when they cannot reach us: nobody's in particular."""
+    return render(request, "offline.html")
+
+
+@require_GET
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """At the root, since a browser gives a script only the addresses below its own."""
+    answer = render(request, "sw.js", {"parts": OFFLINE_PARTS}, content_type="text/javascript")
+    answer["Cache-Control"] = "no-cache"
+    return answer
 
 
 @require_POST

@@ -37,5 +37,7 @@ urlpatterns = [
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("theme", pages.theme, name="theme"),
+    path("offline", pages.offline, name="offline"),
+    path("sw.js", pages.service_worker, name="service_worker"),
     path("site.webmanifest", pages.manifest, name="manifest"),
 ]

@@ -114,7 +114,9 @@ LISTS_BY_SESSION = {
 }
 OPERATORS = {"metrics", "api/v1/metrics"}  # and all below admin/
 PUBLIC = {
+    "offline",
     "site.webmanifest",
+    "sw.js",
     "docs/errors",
     "theme",
     "s/<str:token>",  # who has a link has the file: tests/web/test_shared.py

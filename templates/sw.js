@@ -1,0 +1,41 @@
+{% load static %}// Shows a page of our own when the server cannot be reached. It keeps that page, and nothing that is anybody's.
+"use strict";
+
+const CACHE = "mediadl-offline";
+const PAGE = "{% url "offline" %}";
+const PARTS = [PAGE, {% for path in parts %}"{% static path %}"{% if not forloop.last %}, {% endif %}{% endfor %}];
+// What programs, players and operators fetch goes by without us.
+const LEFT_ALONE = ["/api/", "/s/", "/admin/"];
+
+const keep = async () => {
+  await caches.delete(CACHE);
+  await (await caches.open(CACHE)).addAll(PARTS);
+  await skipWaiting();
+};
+
+const begin = async () => {
+  // Or each page would wait until this script has started.
+  await registration.navigationPreload?.enable();
+  await clients.claim();
+};
+
+const visit = async (event) => {
+  try {
+    return (await event.preloadResponse) || (await fetch(event.request));
+  } catch {
+    return caches.match(PAGE);
+  }
+};
+
+addEventListener("install", (event) => event.waitUntil(keep()));
+addEventListener("activate", (event) => event.waitUntil(begin()));
+addEventListener("fetch", (event) => {
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (origin !== location.origin || request.method !== "GET") return;
+  if (request.mode === "navigate" && !LEFT_ALONE.some((start) => pathname.startsWith(start))) {
+    event.respondWith(visit(event));
+  } else if (PARTS.includes(pathname)) {
+    event.respondWith(fetch(request).catch(() => caches.match(request)));
+  }
+});
