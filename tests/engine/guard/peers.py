@@ -258,6 +258,7 @@ def guard_process(**environment: str) -> Iterator[GuardProcess]:
     with tempfile.TemporaryDirectory(prefix="guard") as name, socket.create_server((LOCAL, 0), backlog=512) as listener:
         directory, descriptor = Path(name), listener.fileno()
         command = [sys.executable, "-m", "downloads.engine.guard", "--fd", str(descriptor), "--stats", f"{name}/stats"]
+        command += ["--log-format", "json"]
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[descriptor], stderr=log)
         try:

@@ -126,6 +126,7 @@ class TestStartAndEnd:
 
     def test_listens_anywhere_when_told_that_the_network_is_its_own(self) -> None:
         command = [sys.executable, "-m", "downloads.engine.guard", "--port", "0", "--host", "0.0.0.0", "--off-loopback"]
+        command += ["--log-format", "json"]
         with subprocess.Popen(command, cwd=ROOT, env={}, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             said = json.loads(process.stderr.readline())
