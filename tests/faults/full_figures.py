@@ -167,9 +167,9 @@ def test_files_go_at_their_expiry_and_not_before(make_oracle: Bench) -> None:
 def test_an_interrupted_download_goes_on_where_it_was(make_oracle: Bench) -> None:
     """P17: everything is killed half way through a file of 8 MB."""
     oracle = make_oracle()
-    path, size = "/slow/1000000/big/8000000.mp4", 8_000_000
+    path, size = "/slow/500000/big/8000000.mp4", 8_000_000
     job_id = oracle.submit(path)
-    wait_until(lambda: oracle.product.job(job_id)["downloaded_bytes"] > size // 2, 30)
+    wait_until(lambda: oracle.product.job(job_id)["downloaded_bytes"] > size // 2, 60)
     oracle.product.kill_tree()
     oracle.product.start()
 
