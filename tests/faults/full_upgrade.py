@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,9 @@ def test_old_workers_finish_on_the_new_schema_and_hand_over(make_oracle: Bench, 
     new.product.stop()
     new.product.start().wait_for_engine()
     assert old.product.stop() == 0
+    # What it had handed over in the middle stays on the disk of a machine that is switched off.
+    shutil.rmtree(old.product.data_dir / "work")
+    (old.product.data_dir / "work").mkdir()
     new.data_dirs.append(old.product.data_dir)
     assert new.final_verdict(seconds=120) == []
     assert new.record.counts() == {"completed": len(jobs) + len(handed)}

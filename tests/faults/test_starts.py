@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from downloads.migrating import MIGRATION_LOCK
 from tests.faults.conftest import Bench
 from tests.faults.nodes import SECRET_KEY
 
@@ -32,5 +33,7 @@ def test_nodes_that_start_at_once_migrate_one_after_another(make_oracle: Bench) 
         query = "SELECT app, name FROM django_migrations GROUP BY app, name HAVING count(*) > 1"
         assert connection.execute(query).fetchall() == []
         assert connection.execute("SELECT count(*) FROM accounts_user").fetchone() == (1,)
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-        assert connection.execute(held).fetchone() == (0,)
+        held = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND objsubid = 1"
+        )
+        assert connection.execute(held, [MIGRATION_LOCK]).fetchone() == (0,)
