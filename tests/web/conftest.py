@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
@@ -54,4 +55,19 @@ def signed_in(user: User) -> Client:
 @pytest.fixture
 def page(user: User) -> Client:
     """The browser of `user`."""
+    return signed_in(user)
+
+
+# --- The admin --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(operator: User) -> Client:
+    return signed_in(operator)
+
+
+def staff(*permissions: str) -> Client:
+    """The browser of somebody who may do so much in the admin, and no more."""
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return signed_in(user)

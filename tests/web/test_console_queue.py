@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -13,22 +12,11 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from downloads.health import examine
 from downloads.models import Hold, HoldKind, Node, Probe, ProbeKind
-from tests.factories import JobFactory, UserFactory
-from tests.web.conftest import signed_in
+from tests.factories import JobFactory
+from tests.web.conftest import signed_in, staff
 
 pytestmark = pytest.mark.django_db
 QUEUE, PAUSE, RESUME = "/admin/queue/", "/admin/queue/pause/", "/admin/queue/resume/"
-
-
-@pytest.fixture
-def site(operator: User) -> Client:
-    return signed_in(operator)
-
-
-def staff(*permissions: str) -> Client:
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return signed_in(user)
 
 
 def test_is_for_staff_who_may_see_jobs(page: Client) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -17,22 +16,11 @@ from downloads import audit, storage, sweeping
 from downloads.console.forecast import Forecast, forecast
 from downloads.models import AuditRecord, Job, MediaFile, Sample
 from tests.factories import JobFactory, MediaFileFactory, UserFactory
-from tests.web.conftest import signed_in
+from tests.web.conftest import staff
 
 pytestmark = pytest.mark.django_db
 STORAGE, EVICT = "/admin/storage/", "/admin/storage/evict/"
 NOW = datetime(2026, 5, 3, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def site(operator: User) -> Client:
-    return signed_in(operator)
-
-
-def staff(*permissions: str) -> Client:
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return signed_in(user)
 
 
 def stored(size_bytes: int, **job: Any) -> MediaFile:

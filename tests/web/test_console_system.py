@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -12,26 +11,15 @@ from accounts.models import User
 from downloads import diagnosis
 from downloads.console.settings_shown import shown, without_credentials
 from downloads.models import Node
-from tests.factories import JobFactory, UserFactory
+from tests.factories import JobFactory
 from tests.project.environment import documented
-from tests.web.conftest import signed_in
+from tests.web.conftest import staff
 
 pytestmark = pytest.mark.django_db
 SYSTEM = "/admin/system/"
 # Of health, which may have been looked at just before, and of the page.
 MOST_QUERIES = 14
 HIDDEN = "a-secret-that-nobody-may-see"
-
-
-@pytest.fixture
-def site(operator: User) -> Client:
-    return signed_in(operator)
-
-
-def staff(*permissions: str) -> Client:
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return signed_in(user)
 
 
 def test_is_for_staff_who_may_see_machines_and_settings_for_superusers(page: Client, site: Client) -> None:
