@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from axes.models import AccessAttempt
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -27,6 +25,7 @@ from accounts.models.key import LIMITS, ApiKeyQuerySet
 from accounts.models.user import UserQuerySet
 from accounts.principal import principal_of
 from accounts.quotas import limits_of
+from accounts.record import note
 from downloads.quotas import with_usage
 from downloads.web.tags import size
 
@@ -102,7 +101,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
     def make_sign_in_links(self, request: HttpRequest, users: UserQuerySet) -> HttpResponse:
         chosen = users.able_to_sign_in().order_by("username")
         links = [(user, sign_in_address(user)) for user in chosen]
-        log(request, chosen, "Made a one-time link to sign in.")
+        note(principal_of(request).user, chosen, "Made a one-time link to sign in.")
         context = admin.site.each_context(request) | {"title": "Links to sign in", "links": links}
         return TemplateResponse(request, "accounts/admin_links.html", context)
 
@@ -163,7 +162,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
     def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
         chosen = list(keys)
         revoked = [key for key in chosen if key.revoke()]
-        log(request, revoked, "Revoked.")
+        note(principal_of(request).user, revoked, "Revoked.")
         if revoked:
             self.message_user(request, f"{len(revoked)} revoked: they are refused from now on.", messages.SUCCESS)
         if refused := len(chosen) - len(revoked):
@@ -214,7 +213,3 @@ def of_a_limit(used: int, limit: int | None, shown: Callable[[int], str] = str) 
 
 def is_superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
-
-
-def log(request: HttpRequest, rows: Any, message: str) -> None:
-    LogEntry.objects.log_actions(principal_of(request).user.pk, rows, CHANGE, message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +18,7 @@ from accounts.forms import InvitationForm
 from accounts.limits import limit_form
 from accounts.models import User
 from accounts.principal import principal_of
+from accounts.record import note
 
 INVITATIONS_PER_MINUTE = 30
 
@@ -43,7 +44,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         person = form.save(commit=False)
         person.set_unusable_password()
         person.save()
-        record(operator, person, ADDITION, "Invited.")
+        note(operator, [person], "Invited.", ADDITION)
         address = sign_in_address(person)
     return invitation_page(request, person, address)
 
@@ -56,7 +57,7 @@ def invite_again(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     operator = require_operator(request)
     person = get_object_or_404(User.objects.able_to_sign_in(), pk=user_id)
     with transaction.atomic():
-        record(operator, person, CHANGE, "Made a one-time link to sign in.")
+        note(operator, [person], "Made a one-time link to sign in.")
         address = sign_in_address(person)
     return invitation_page(request, person, address)
 
@@ -67,11 +68,6 @@ def require_operator(request: HttpRequest) -> User:
     if not (user.is_staff and user.is_superuser):
         raise Http404
     return user
-
-
-def record(operator: User, person: User, flag: int, words: str) -> None:
-    """In the admin's own log."""
-    LogEntry.objects.log_actions(operator.pk, [person], flag, change_message=words, single_object=True)
 
 
 def people_page(request: HttpRequest, form: InvitationForm, status: int = 200) -> HttpResponse:

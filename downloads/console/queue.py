@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.principal import principal_of
+from accounts.record import note
 from downloads import bell
 from downloads.console import history
 from downloads.console.pages import for_staff, render
@@ -222,7 +222,7 @@ def pause(request: HttpRequest) -> HttpResponse:
     kind, subject, user = form.cleaned_data["kind"], form.cleaned_data["subject"], principal_of(request).user
     if Hold.objects.place(kind, subject, by=user):
         hold = Hold.objects.of(kind, subject).get()
-        LogEntry.objects.log_actions(user.pk, [hold], CHANGE, "Paused.")
+        note(user, [hold], "Paused.")
         messages.success(request, f"Paused: {hold}. What runs already goes on.")
     else:
         messages.warning(request, "It was paused already.")
@@ -235,7 +235,7 @@ def resume(request: HttpRequest) -> HttpResponse:
     form = ResumeForm(request.POST)
     hold = form.cleaned_data["hold"] if form.is_valid() else None
     if hold is not None and Hold.objects.lift(hold.kind, hold.subject):
-        LogEntry.objects.log_actions(principal_of(request).user.pk, [hold], CHANGE, "Resumed.")
+        note(principal_of(request).user, [hold], "Resumed.")
         messages.success(request, f"Resumed: {hold}.")
     else:
         messages.warning(request, "It was resumed already.")

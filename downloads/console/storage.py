@@ -10,7 +10,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.cache import cache
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
 from accounts.quotas import chosen
+from accounts.record import note
 from downloads import retention
 from downloads import storage as store
 from downloads.console import history
@@ -160,7 +160,7 @@ def evict(request: HttpRequest) -> HttpResponse:
     evicted = retention.evict(wanted)
     cache.delete_many([BY_OWNER, BY_AGE])
     freed = sum(file.size_bytes for job in evicted for file in job.files.all())
-    LogEntry.objects.log_actions(principal_of(request).user.pk, evicted, CHANGE, "Files evicted.")
+    note(principal_of(request).user, evicted, "Files evicted.")
     messages.success(request, f"Evicted: the files of {len(evicted)} jobs, {size(freed)}.")
     if freed < wanted:
         rest = "Evict again for more." if len(evicted) == retention.BATCH else "Nothing else may go."
