@@ -188,16 +188,22 @@ def cancel(batch: Batch) -> int:
     return 0 if batch.has_ended else stop(batch)
 
 
-def retry(batch: Batch) -> int:
-    """Puts the failed back in the queue, and what was cancelled because of them. TransitionError if there are none."""
+def retry(batch: Batch, principal: Principal | None = None) -> int:
+    """Puts the failed back in the queue, and what was cancelled because of them. TransitionError if there are none.
+
+    They count as jobs of `principal`, all or none of them, and of nobody when the operator does it. Raises Problem.
+    """
     if batch.has_ended and batch.error_code:
         batch.expand_again()
         return 0
     if batch.status == BatchStatus.STOPPING:
         raise TransitionError("retry", batch.status, what="batch")
     with transaction.atomic():
+        again = batch.jobs.retried_with_their_batch()
+        if principal:
+            submission.check_quota(principal.user, again.count(), principal.key)
         Batch.objects.reopen(batch.pk)
-        count = retry_all(batch.jobs.retried_with_their_batch())
+        count = retry_all(again)
         if not count:
             raise TransitionError("retry", batch.status, what="batch")
     batch.refresh_from_db()

@@ -1,5 +1,7 @@
 """What owners use of their limits, and what is refused for it: when a job is submitted, while it runs, and at its end.
 
+A job that its owner retries counts as one more: it fetches anew. What is tried again by itself, or resumed, does not.
+
 The checks that must be exact are made in the transaction that uses the quota up, behind `one_at_a_time`.
 """
 
@@ -85,10 +87,8 @@ def _or_zero(rows: QuerySet[Any, Any]) -> Coalesce:
 
 def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
     """Counts the jobs that the caller's transaction adds. Strict under parallel requests. Raises Problem."""
-    one_at_a_time(owner)
+    wait_for_turn(owner, wanted)
     limits = limits_of(owner)
-    if limits.queued_jobs and Job.objects.count_queued(owner) + wanted > limits.queued_jobs:
-        raise _queue_is_full(limits.queued_jobs).problem()
     if refusal := _stored_refusal(owner, limits):
         raise refusal.problem()
     day = DayUsage.objects
@@ -96,6 +96,14 @@ def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
         raise _day_is_used_up(owner, limits).problem()
     if key and key.max_jobs_per_day and not day.take_jobs(key.pk, wanted, most_jobs=key.max_jobs_per_day):
         raise _key_is_used_up(key.max_jobs_per_day).problem()
+
+
+def wait_for_turn(owner: User, wanted: int = 1) -> None:
+    """In the transaction that lets so many more jobs wait, whose day has counted them. Raises Problem."""
+    one_at_a_time(owner)
+    most = limits_of(owner).queued_jobs
+    if most and Job.objects.count_queued(owner) + wanted > most:
+        raise _queue_is_full(most).problem()
 
 
 def refusals(owner: User, key: ApiKey | None, *, added_bytes: int = 0) -> Iterator[Refusal]:

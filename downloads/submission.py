@@ -41,6 +41,20 @@ def submit(principal: Principal, data: Mapping[str, Any]) -> Job:
     return job
 
 
+def retry(principal: Principal, job: Job) -> None:
+    """Counts like another submission, since all is fetched anew. Raises Problem or TransitionError."""
+    with transaction.atomic():
+        check_quota(principal.user, key=principal.key)
+        job.retry()
+
+
+def resume(principal: Principal, job: Job) -> None:
+    """Was counted when it was submitted, and needs a place in the queue. Raises Problem or TransitionError."""
+    with transaction.atomic():
+        quotas.wait_for_turn(principal.user)
+        job.resume()
+
+
 def check_policy(address: addresses.Address) -> None:
     """What holds for everybody. Raises Problem."""
     if not addresses.is_allowed(address.host, settings.ALLOWED_DOMAINS, settings.BLOCKED_DOMAINS):

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.limits import RateScope
 from accounts.principal import principal_of
 from downloads import archives, batches
 from downloads.api import describe_batches as describe
@@ -44,6 +45,7 @@ class BatchViewSet(GenericViewSet[Batch]):
     lookup_url_kwarg = "batch_id"
     lookup_value_converter = "uuid"
     serializer_class = BatchRequestSerializer
+    rate_scope: RateScope | None = None
 
     def get_queryset(self) -> BatchQuerySet:
         return Batch.objects.owned_by(principal_of(self.request).user)
@@ -111,7 +113,7 @@ class BatchViewSet(GenericViewSet[Batch]):
     def retry(self, request: Request, batch_id: uuid.UUID) -> Response:
         NothingSerializer(data=request.data).is_valid(raise_exception=True)
         batch = self.batch(batch_id)
-        batches.retry(batch)
+        batches.retry(batch, principal_of(request))
         return Response(represent(batch, Tally.of([batch])[batch.pk]))
 
 

@@ -127,10 +127,17 @@ PAUSE = _steering(
     answer("Paused", examples.PAUSED),
 )
 RESUME = _steering(
-    "resume", "Resume a download", "Puts a paused job back in the queue.", answer("Queued", examples.QUEUED)
+    "resume",
+    "Resume a download",
+    "Puts a paused job back in the queue, if that has room for it. It was counted when it was submitted.",
+    answer("Queued", examples.QUEUED),
 )
 RETRY = _steering(
-    "retry", "Retry a download", "Puts a failed or cancelled job back in the queue.", answer("Queued", examples.QUEUED)
+    "retry",
+    "Retry a download",
+    "Puts a failed or cancelled job back in the queue. All is fetched anew, so it counts like another submission: for "
+    "the rate, the queue, and the jobs of the day.",
+    answer("Queued", examples.QUEUED),
 )
 KEEP: Description = {
     "operation_id": "download_keep",

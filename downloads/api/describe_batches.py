@@ -199,7 +199,8 @@ RETRY: Description = {
     "tags": TAGS,
     "summary": "Retry what failed of a batch",
     "description": "Puts its failed jobs back in the queue, with those that `stop_on_error` had cancelled; a list that "
-    "could not be read is read once more. 409 when there is nothing to retry.",
+    "could not be read is read once more. Each counts like another submission for the queue and the jobs of the day; "
+    "without room for all of them none is retried. 409 when there is nothing to retry.",
     "request": NothingSerializer,
     "responses": {200: BatchSerializer},
     "examples": [answer("Running again", RUNNING)],

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -19,8 +20,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.limits import RateScope
 from accounts.principal import principal_of
-from downloads import events, library, retention
+from downloads import events, library, retention, submission
 from downloads.api import describe
 from downloads.api.idempotency import idempotent
 from downloads.api.pagination import link, page_of, position_of
@@ -30,7 +32,6 @@ from downloads.api.representation import represent, written
 from downloads.api.requests import DownloadRequestSerializer, KeepRequestSerializer, NothingSerializer
 from downloads.models import Job, JobLog, MediaFile, Status, TransitionError
 from downloads.models.jobs import JobQuerySet
-from downloads.submission import submit
 
 WAITED = "mediadl.waited"
 ETAG_DOTS = 3
@@ -44,6 +45,7 @@ class DownloadViewSet(GenericViewSet[Job]):
     lookup_url_kwarg = "request_id"
     lookup_value_converter = "uuid"
     serializer_class = DownloadRequestSerializer
+    rate_scope: RateScope | None = None
 
     def get_queryset(self) -> JobQuerySet:
         return Job.objects.owned_by(principal_of(self.request).user)
@@ -60,7 +62,7 @@ class DownloadViewSet(GenericViewSet[Job]):
         NoQuery.read(request)
         wanted = DownloadRequestSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        job = submit(principal_of(request), wanted.validated_data)
+        job = submission.submit(principal_of(request), wanted.validated_data)
         location = {"Location": f"/api/v1/download/{job.pk}"}
         return Response(represent(job, files=[]), status=status.HTTP_201_CREATED, headers=location)
 
@@ -149,12 +151,12 @@ class DownloadViewSet(GenericViewSet[Job]):
     @extend_schema(**describe.RESUME)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, request_id: uuid.UUID) -> Response:
-        return self._steer(request, request_id, Job.resume)
+        return self._steer(request, request_id, partial(submission.resume, principal_of(request)))
 
     @extend_schema(**describe.RETRY)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, request_id: uuid.UUID) -> Response:
-        return self._steer(request, request_id, Job.retry)
+        return self._steer(request, request_id, partial(submission.retry, principal_of(request)))
 
     @extend_schema(**describe.KEEP)
     @action(detail=True, methods=["post"])

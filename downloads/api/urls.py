@@ -47,7 +47,9 @@ all_batches = BatchViewSet.as_view({"get": "list"}, detail=False)
 new_batch = BatchViewSet.as_view({"post": "create"}, detail=False)
 batch = BatchViewSet.as_view({"get": "retrieve", "delete": "destroy"}, detail=True)
 batch_archive = BatchViewSet.as_view({"get": "archive"}, detail=True, content_negotiation_class=AnyFormat)
-batch_retry = BatchViewSet.as_view({"post": "retry"}, detail=True)
+# What fetches anew counts as what fetches for the first time.
+batch_retry = BatchViewSet.as_view({"post": "retry"}, detail=True, rate_scope="submissions")
+retry = DownloadViewSet.as_view({"post": "retry"}, detail=True, rate_scope="submissions")
 
 
 def steering(verb: str) -> Callable[..., HttpResponse]:
@@ -63,7 +65,7 @@ version_1: list[URLPattern | URLResolver] = [
     ),
     path("download/<uuid:request_id>/pause", steering("pause"), name="download-pause"),
     path("download/<uuid:request_id>/resume", steering("resume"), name="download-resume"),
-    path("download/<uuid:request_id>/retry", steering("retry"), name="download-retry"),
+    path("download/<uuid:request_id>/retry", retry, name="download-retry"),
     path("download/<uuid:request_id>/keep", steering("keep"), name="download-keep"),
     path("download/<uuid:request_id>/events", JobEventsView.as_view(), name="download-events"),
     path("formats", FormatsView.as_view(), name="formats"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
 from downloads import archives, batches
+from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Batch, BatchKind, MediaFile, Status, Tally, TransitionError
 from downloads.web import answers, listing
@@ -113,13 +114,15 @@ def batch(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def act(request: HttpRequest, batch_id: uuid.UUID, verb: str) -> HttpResponse:
-    perform = {"cancel": batches.cancel, "retry": batches.retry}.get(verb)
-    if perform is None:
+    if verb not in {"cancel", "retry"}:
         raise Http404
+    found = own_batch(request, batch_id)
     try:
-        count = perform(own_batch(request, batch_id))
+        count = batches.cancel(found) if verb == "cancel" else batches.retry(found, principal_of(request))
     except TransitionError:
         return answers.say(request, messages.WARNING, "Nothing was done: there is nothing to try again.")
+    except Problem as problem:
+        return answers.say(request, messages.WARNING, problem.detail)
     done = "Cancelled" if verb == "cancel" else "Queued again"
     return answers.say(request, messages.SUCCESS, f"{done}: {count}." if count else f"{done}.")
 

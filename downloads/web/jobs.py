@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.principal import principal_of
 from downloads import retention
+from downloads.api.problem import Problem
 from downloads.models import Job, JobLog, TransitionError
 from downloads.models.event import JobLogQuerySet
 from downloads.web import answers, listing, story, words
@@ -46,9 +47,11 @@ def act(request: HttpRequest, job_id: uuid.UUID, verb: str) -> HttpResponse:
     if action is None:
         raise Http404
     try:
-        action.perform(own_job(request, job_id))
+        action.perform(principal_of(request), own_job(request, job_id))
     except TransitionError as error:
         return answers.say(request, messages.WARNING, f"Nothing was done: the job is {error.status}.")
+    except Problem as problem:
+        return answers.say(request, messages.WARNING, problem.detail)
     return answers.say(request, messages.SUCCESS, action.done)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -13,9 +14,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.principal import principal_of
+from accounts.principal import Principal, principal_of
 from accounts.quotas import limits_of
 from downloads import retention
+from downloads.api.problem import Problem
 from downloads.library import Filter, select
 from downloads.models import Job, Status, TransitionError
 from downloads.models.jobs import JobQuerySet
@@ -47,7 +49,11 @@ def selection(request: HttpRequest) -> HttpResponse:
     if verb == DELETE:
         return delete(request, jobs)
     if action := words.BY_VERB.get(verb):
-        return answers.say(request, *told(action, perform(action, jobs), len(jobs)))
+        try:
+            done = perform(principal_of(request), action, jobs)
+        except Problem as problem:
+            return answers.say(request, messages.WARNING, problem.detail)
+        return answers.say(request, *told(action, done, len(jobs)))
     return answers.say(request, messages.WARNING, "Nothing was done.")
 
 
@@ -66,14 +72,13 @@ def delete(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
     return redirect("library")
 
 
-def perform(action: Action, jobs: list[Job]) -> int:
+def perform(principal: Principal, action: Action, jobs: list[Job]) -> int:
+    """How many it could be done to. Raises Problem at the first that the quota has no room for."""
     done = 0
     for job in jobs:
-        try:
-            action.perform(job)
-        except TransitionError:
-            continue
-        done += 1
+        with contextlib.suppress(TransitionError):
+            action.perform(principal, job)
+            done += 1
     return done
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.principal import Principal
+from downloads import submission
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.engine.spec import DownloadOptions
 from downloads.models import FINISHED, UNFINISHED, Job, MediaFile, Status
@@ -136,11 +138,16 @@ class Action:
     label: str
     icon: str
     done: str
-    perform: Callable[[Job], None]
+    perform: Callable[[Principal, Job], None]
     statuses: frozenset[str]
 
     def is_possible_for(self, job: Job) -> bool:
         return job.status in self.statuses
+
+
+def whoever_asks(verb: Callable[[Job], None]) -> Callable[[Principal, Job], None]:
+    """Of what costs nothing."""
+    return lambda _, job: verb(job)
 
 
 def _let_expire(job: Job) -> None:
@@ -153,7 +160,7 @@ ACTIONS = (
         label="Pause",
         icon="pause",
         done="Paused. What has arrived stays.",
-        perform=Job.pause,
+        perform=whoever_asks(Job.pause),
         statuses=frozenset({Status.QUEUED, Status.RUNNING}),
     ),
     Action(
@@ -161,7 +168,7 @@ ACTIONS = (
         label="Resume",
         icon="play",
         done="Back in the queue.",
-        perform=Job.resume,
+        perform=submission.resume,
         statuses=frozenset({Status.PAUSED}),
     ),
     Action(
@@ -169,7 +176,7 @@ ACTIONS = (
         label="Try again",
         icon="retry",
         done="Queued for another try.",
-        perform=Job.retry,
+        perform=submission.retry,
         statuses=frozenset({Status.FAILED, Status.CANCELLED}),
     ),
     Action(
@@ -177,7 +184,7 @@ ACTIONS = (
         label="Keep",
         icon="keep",
         done="Kept: its files stay until you delete them.",
-        perform=Job.keep,
+        perform=whoever_asks(Job.keep),
         statuses=frozenset({Status.COMPLETED}),
     ),
     Action(
@@ -185,7 +192,7 @@ ACTIONS = (
         label="Stop keeping",
         icon="clock",
         done="Its files will be deleted when their time is over.",
-        perform=_let_expire,
+        perform=whoever_asks(_let_expire),
         statuses=frozenset({Status.COMPLETED}),
     ),
     Action(
@@ -193,7 +200,7 @@ ACTIONS = (
         label="Cancel",
         icon="cancel",
         done="Cancelled.",
-        perform=Job.cancel,
+        perform=whoever_asks(Job.cancel),
         statuses=frozenset(UNFINISHED),
     ),
 )

@@ -277,6 +277,14 @@ def test_retrying_queues_the_failed(api: Api, batch: Batch) -> None:
     assert code_of(api.post(f"/batch/{batch.pk}/retry")) == (409, "wrong_state")
 
 
+def test_retrying_takes_jobs_of_the_day(api: Api, batch: Batch, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 1
+    failed = [add(batch, number, broken=True) for number in (1, 2)]
+    Batch.objects.filter(pk=batch.pk).update(status="failed", finished_at=failed[0].finished_at)
+    assert code_of(api.post(f"/batch/{batch.pk}/retry")) == (429, "quota_exceeded")
+    assert api.get(f"/batch/{batch.pk}").json()["failed"] == 2
+
+
 def test_the_archive_is_granted_and_not_sent_by_django(
     api: Api, batch: Batch, stored: Callable[..., MediaFile]
 ) -> None:

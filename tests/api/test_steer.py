@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Scope, User
 from downloads import storage
@@ -71,6 +72,16 @@ def test_a_wrong_state_is_a_conflict_and_changes_nothing(
     assert before in answer.json()["detail"]
     assert row(Job, job.pk).version == job.version
     assert not JobEvent.objects.exists()
+
+
+def test_retrying_is_limited_like_submitting(api: Api, job_in: Callable[[str], Job], settings: Settings) -> None:
+    settings.RATE_LIMIT_PER_MINUTE, settings.MAX_JOBS_PER_DAY = 2, 1
+    assert api.post(f"/download/{job_in('failed').pk}/retry").status_code == 200
+    used_up = api.post(f"/download/{job_in('failed').pk}/retry")
+    assert code_of(used_up) == (429, "quota_exceeded")
+    assert int(used_up["Retry-After"]) > 0
+    assert code_of(api.post(f"/download/{job_in('failed').pk}/retry")) == (429, "rate_limit_exceeded")
+    assert api.post(f"/download/{job_in('paused').pk}/resume").status_code == 200
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -4,18 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import ApiKey, DayUsage, Scope, User
 from accounts.principal import SESSION_SCOPES, Principal
-from downloads import publishing, quotas, runner, storage
+from downloads import batches, publishing, quotas, runner, storage
 from downloads.api.problem import Problem
 from downloads.api.requests import DownloadRequestSerializer
 from downloads.claims import claim
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event
-from downloads.models import Job, MediaFile, Status
-from downloads.submission import submit
+from downloads.models import Batch, Job, MediaFile, Status, TransitionError
+from downloads.submission import resume, retry, submit
 from tests.factories import JobFactory, UserFactory, row
 
 pytestmark = [pytest.mark.promise("S12"), pytest.mark.django_db]
@@ -30,7 +31,11 @@ def user() -> User:
 def ask(user: User, key: ApiKey | None = None) -> Job:
     wanted = DownloadRequestSerializer(data={"url": "http://media.example/clip.mp4"})
     assert wanted.is_valid()
-    return submit(Principal(user=user, key=key, scopes=SESSION_SCOPES), wanted.validated_data)
+    return submit(principal(user, key), wanted.validated_data)
+
+
+def principal(user: User, key: ApiKey | None = None) -> Principal:
+    return Principal(user=user, key=key, scopes=SESSION_SCOPES)
 
 
 def refusal(user: User, key: ApiKey | None = None) -> Problem:
@@ -94,6 +99,76 @@ def test_nothing_is_taken_when_the_store_is_full(user: User, settings: Settings,
     assert "Retry-After" not in refusal(user).headers
     MediaFile.objects.all().mark_deleted()
     assert ask(user)
+
+
+def test_a_retry_counts_like_another_job_and_is_refused_like_one(user: User, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 2
+    ask(user)
+    first, second = JobFactory.create_batch(2, owner=user, broken=True)
+    retry(principal(user), first)
+    assert quotas.usage_of(user).jobs_today == 2
+    with pytest.raises(Problem, match="2 jobs a day"):
+        retry(principal(user), second)
+    assert row(Job, second.pk).status == Status.FAILED
+
+
+def test_a_retry_counts_for_the_key_that_asks_for_it(user: User) -> None:
+    key, _ = ApiKey.objects.issue(user, "phone", [Scope.WRITE], max_jobs_per_day=1)
+    retry(principal(user, key), JobFactory(owner=user, broken=True))
+    with pytest.raises(Problem, match="This key"):
+        retry(principal(user, key), JobFactory(owner=user, broken=True))
+
+
+def test_a_retry_that_the_state_does_not_allow_is_not_counted(user: User) -> None:
+    with pytest.raises(TransitionError):
+        retry(principal(user), JobFactory(owner=user, finished=True))
+    assert quotas.usage_of(user).jobs_today == 0
+
+
+def test_neither_a_try_by_itself_nor_a_paused_job_that_goes_on_is_counted(user: User, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 1
+    ask(user)
+    job = claim("node/1/1")
+    assert job is not None
+    job.fail(JobError(ErrorCode.NETWORK_ERROR))
+    job.pause()
+    resume(principal(user), job)
+    assert (job.status, quotas.usage_of(user).jobs_today) == (Status.QUEUED, 1)
+
+
+def test_a_paused_job_goes_on_when_the_queue_has_room(user: User, settings: Settings) -> None:
+    settings.MAX_QUEUED_PER_OWNER = 1
+    paused = JobFactory(owner=user, status=Status.PAUSED)
+    waiting = ask(user)
+    with pytest.raises(Problem, match="1 jobs waiting"):
+        resume(principal(user), paused)
+    assert row(Job, paused.pk).status == Status.PAUSED
+    waiting.cancel()
+    resume(principal(user), paused)
+    assert paused.status == Status.QUEUED
+
+
+def test_a_batch_is_retried_whole_or_not_at_all(user: User, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 2
+    batch = failed_batch(user, 3)
+    with pytest.raises(Problem, match="2 jobs a day"):
+        batches.retry(batch, principal(user))
+    assert batch.jobs.count_by_status()[Status.FAILED] == 3
+    settings.MAX_JOBS_PER_DAY = 3
+    assert batches.retry(batch, principal(user)) == 3
+    assert quotas.usage_of(user).jobs_today == 3
+
+
+def test_what_an_operator_retries_counts_for_nobody(user: User) -> None:
+    assert batches.retry(failed_batch(user, 1)) == 1
+    assert quotas.usage_of(user).jobs_today == 0
+
+
+def failed_batch(user: User, count: int) -> Batch:
+    batch = Batch.objects.create(owner=user, kind="batch", status="failed", finished_at=timezone.now())
+    for number in range(1, count + 1):
+        JobFactory(owner=user, batch=batch, playlist_index=number, broken=True)
+    return batch
 
 
 # --- Claiming ---------------------------------------------------------------------------------------------------

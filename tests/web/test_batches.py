@@ -122,6 +122,14 @@ def test_cancels_and_retries_all(page: Client, batch: Batch) -> None:
     assert page.post(address(batch, "retry"), headers=HX).status_code == 204
 
 
+def test_says_when_the_quota_has_no_room_for_another_try(page: Client, batch: Batch, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 1
+    add(batch, 1, broken=True)
+    add(batch, 2, broken=True)
+    assert "You can submit 1 jobs a day" in page.post(address(batch, "retry"), follow=True).text
+    assert set(Job.objects.values_list("status", flat=True)) == {"failed"}
+
+
 @pytest.mark.parametrize("verb", ["", "cancel", "retry"])
 def test_somebody_elses_batch_is_not_there(other: User, batch: Batch, verb: str) -> None:
     client = signed_in(other)

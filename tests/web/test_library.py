@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from downloads.models import Job, Node, Status
@@ -121,3 +121,21 @@ def test_knows_no_other_verbs_for_several(page: Client, user: User) -> None:
     job = JobFactory(owner=user)
     answer = page.post("/library/selection", {"verb": "explode", "job": [job.pk]}, follow=True)
     assert "Nothing was done." in answer.text
+
+
+def test_trying_several_again_stops_where_the_quota_ends_and_says_so(
+    page: Client, user: User, settings: Settings
+) -> None:
+    settings.MAX_JOBS_PER_DAY = 1
+    jobs = JobFactory.create_batch(2, owner=user, broken=True)
+    sent = {"job": [str(job.pk) for job in jobs], "verb": "retry"}
+    assert "You can submit 1 jobs a day" in page.post("/library/selection", sent, follow=True).text
+    assert sorted(row(Job, job.pk).status for job in jobs) == [Status.FAILED, Status.QUEUED]
+
+
+def test_one_that_the_quota_has_no_room_for_says_so(page: Client, user: User, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_DAY = 1
+    first, second = JobFactory.create_batch(2, owner=user, broken=True)
+    page.post(f"/jobs/{first.pk}/retry")
+    assert "You can submit 1 jobs a day" in page.post(f"/jobs/{second.pk}/retry", follow=True).text
+    assert row(Job, second.pk).status == Status.FAILED
