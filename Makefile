@@ -18,7 +18,7 @@ FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o pytho
 # 5 is pytest's word for no tests: not every promise has some of each kind, or on each database.
 PROMISED = ATTACKS=1 $(PYTEST) tests -s -o python_files='test_*.py full_*.py' --promise $(ID) $(PYTEST_ARGS)
 
-.PHONY: help run test test-sqlite test-browser test-postgres promise promise-sqlite promise-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema docs sbom requirements screenshots clean
+.PHONY: help run test test-sqlite test-browser test-postgres promise promise-sqlite promise-postgres faults faults-sqlite faults-postgres attacks e2e ops-check bench lint types format coverage schema docs sbom messages requirements screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +105,10 @@ docs: .venv/.docs ## the documentation site into site/, with every link checked
 sbom: .venv/.docs ## what runs: sbom.json (CycloneDX) and the licences in docs/licences.md
 	$(BIN)/python ops/documents/licences.py
 	$(BIN)/python ops/documents/sbom.py sbom.json
+
+messages: .venv/.dev ## take new words for people into locale/, and compile it (needs gettext)
+	$(BIN)/python manage.py makemessages --all --no-location --no-wrap --no-obsolete --ignore 'tests/*' --ignore 'bench/*' --ignore 'clients/*' --ignore 'ops/*'
+	$(BIN)/python manage.py compilemessages
 
 screenshots: .venv/.dev ## pictures of every page into docs/screenshots, from the running product (needs Chromium)
 	MEDIADL_TESTING=1 $(BIN)/python -m tests.screenshots

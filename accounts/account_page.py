@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -34,7 +35,7 @@ def account(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(posted, instance=User.objects.get(pk=user.pk))
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Your account is changed.")
+        messages.success(request, gettext("Your account is changed."))
         return redirect("accounts:account")
     context = {"form": form, "sessions": sessions_of(request, user)}
     return render(request, "accounts/account.html", context, status=400 if form.errors else 200)
@@ -56,7 +57,7 @@ def end_session(request: HttpRequest, handle: str) -> HttpResponse:
     if not found:
         raise Http404
     found[0].delete()
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, gettext("That browser is signed out."))
     return redirect("accounts:account")
 
 
@@ -65,7 +66,7 @@ def end_session(request: HttpRequest, handle: str) -> HttpResponse:
 @limit_form("account", CHANGES_PER_MINUTE)
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
     ended = Session.objects.others(principal_of(request).user, request.session.session_key).end()
-    said = "No other browser was signed in." if not ended else "Every other browser is signed out."
+    said = gettext("No other browser was signed in.") if not ended else gettext("Every other browser is signed out.")
     messages.success(request, said)
     return redirect("accounts:account")
 
@@ -97,7 +98,7 @@ def close(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(obstacle))
             return redirect("accounts:close")
         logout(request)
-        messages.success(request, "Your account is closed, and what it had is being deleted.")
+        messages.success(request, gettext("Your account is closed, and what it had is being deleted."))
         return redirect("accounts:sign_in")
     context = {"form": form, "obstacle": user.obstacle_to_closing}
     return render(request, "accounts/close.html", context, status=400 if form.errors else 200)

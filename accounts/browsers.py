@@ -25,9 +25,9 @@ SYSTEMS = (
 
 
 def name_of(user_agent: str) -> str:
-    """“Firefox on Linux”; empty when nothing is recognised."""
+    """“Firefox, Linux”, in any language; empty when nothing is recognised."""
     browser, system = _first(BROWSERS, user_agent), _first(SYSTEMS, user_agent)
-    return f"{browser} on {system}" if browser and system else browser or system
+    return ", ".join(name for name in (browser, system) if name)
 
 
 def _first(names: tuple[tuple[str, str], ...], text: str) -> str:

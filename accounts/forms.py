@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Scope, User
 from accounts.models.key import LIMITS
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 MAX_LIMIT_VALUE = 1_000_000_000
 SCOPE_LABELS = {
-    Scope.READ: "Read: see jobs and fetch files",
-    Scope.WRITE: "Write: submit, cancel and delete",
-    Scope.ADMIN: "Admin: the whole server's figures, and keys",
+    Scope.READ: _("Read: see jobs and fetch files"),
+    Scope.WRITE: _("Write: submit, cancel and delete"),
+    Scope.ADMIN: _("Admin: the whole server's figures, and keys"),
 }
 
 
 class SignInForm(AuthenticationForm):
     error_messages = {
-        "invalid_login": "The user name and the password do not match.",
-        "inactive": "The user name and the password do not match.",
+        "invalid_login": _("The user name and the password do not match."),
+        "inactive": _("The user name and the password do not match."),
     }
 
     def confirm_login_allowed(self, user: User) -> None:
@@ -35,18 +39,18 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at
     class Meta:
         model = User
         fields = ("display_name", "email")
-        labels = {"display_name": "Name", "email": "E-mail address"}
+        labels = {"display_name": _("Name"), "email": _("E-mail address")}
         help_texts = {
-            "display_name": "Shown in place of your user name.",
-            "email": "For whoever runs this server; mediadl sends no mail.",
+            "display_name": _("Shown in place of your user name."),
+            "email": _("For whoever runs this server; mediadl sends no mail."),
         }
 
 
 class ClosingForm(forms.Form):
     """What nobody types by mistake, and no stranger at an open browser knows."""
 
-    username = forms.CharField(label="Your user name", max_length=150, help_text="As it is written above.")
-    password = forms.CharField(max_length=4096, strip=False, widget=forms.PasswordInput)
+    username = forms.CharField(label=_("Your user name"), max_length=150, help_text=_("As it is written above."))
+    password = forms.CharField(label=_("Password"), max_length=4096, strip=False, widget=forms.PasswordInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,13 +61,13 @@ class ClosingForm(forms.Form):
     def clean_username(self) -> str:
         given: str = self.cleaned_data["username"]
         if given != self.user.username:
-            raise forms.ValidationError("This is not your user name.")
+            raise forms.ValidationError(_("This is not your user name."))
         return given
 
     def clean_password(self) -> str:
         given: str = self.cleaned_data["password"]
         if not self.user.check_password(given):
-            raise forms.ValidationError("This is not your password.")
+            raise forms.ValidationError(_("This is not your password."))
         return given
 
 
@@ -71,34 +75,41 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript
     class Meta:
         model = User
         fields = ("username", "display_name")
-        labels = {"display_name": "Name"}
-        help_texts = {"username": "What they sign in with.", "display_name": "Shown in its place, if there is one."}
+        labels = {"username": _("User name"), "display_name": _("Name")}
+        help_texts = {
+            "username": _("What they sign in with."),
+            "display_name": _("Shown in its place, if there is one."),
+        }
 
 
-def limit_field(label: str) -> forms.IntegerField:
+def limit_field(label: StrPromise) -> forms.IntegerField:
     return forms.IntegerField(
-        label=label, required=False, min_value=1, max_value=MAX_LIMIT_VALUE, help_text="Empty for no limit but yours."
+        label=label,
+        required=False,
+        min_value=1,
+        max_value=MAX_LIMIT_VALUE,
+        help_text=_("Empty for no limit but yours."),
     )
 
 
 class KeyForm(forms.Form):
-    name = forms.CharField(max_length=100, help_text="What will use it: “phone”, “backup script”.")
+    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What will use it: “phone”, “backup script”."))
     scopes = forms.MultipleChoiceField(
-        label="What it may do",
+        label=_("What it may do"),
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.READ.value, Scope.WRITE.value],
-        error_messages={"required": "Choose at least one."},
+        error_messages={"required": _("Choose at least one.")},
     )
     expires_in_days = forms.TypedChoiceField(
-        label="Works for",
+        label=_("Works for"),
         coerce=int,
-        choices=[("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("0", "ever, until revoked")],
+        choices=[("30", _("30 days")), ("90", _("90 days")), ("365", _("a year")), ("0", _("ever, until revoked"))],
         initial="90",
     )
 
-    max_concurrent_jobs = limit_field("Jobs that run at once")
-    max_jobs_per_day = limit_field("Jobs a day")
-    rate_limit_per_minute = limit_field("Submissions a minute")
+    max_concurrent_jobs = limit_field(_("Jobs that run at once"))
+    max_jobs_per_day = limit_field(_("Jobs a day"))
+    rate_limit_per_minute = limit_field(_("Submissions a minute"))
 
     def __init__(self, *args: Any, scopes: frozenset[Scope], **kwargs: Any) -> None:
         """`scopes` are those of whoever makes the key, which can pass on no others."""
@@ -125,9 +136,9 @@ class RenameForm(forms.Form):
 
 class RotateForm(forms.Form):
     overlap_hours = forms.TypedChoiceField(
-        label="The old key goes on for",
+        label=_("The old key goes on for"),
         coerce=int,
-        choices=[("0", "no time"), ("1", "an hour"), ("24", "a day"), ("168", "a week")],
+        choices=[("0", _("no time")), ("1", _("an hour")), ("24", _("a day")), ("168", _("a week"))],
         initial="24",
     )
 

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -50,7 +51,7 @@ def rotate(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
     key = own_key(request, key_id)
     form = RotateForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose for how long the old key goes on.")
+        messages.error(request, gettext("Choose for how long the old key goes on."))
         return redirect("accounts:keys")
     try:
         replacement, plain = key.rotate(form.overlap)
@@ -67,14 +68,14 @@ def rename(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
     key = own_key(request, key_id)
     form = RenameForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "A key needs a name of at most 100 characters.")
+        messages.error(request, gettext("A key needs a name of at most 100 characters."))
         return redirect("accounts:keys")
     try:
         key.rename(form.cleaned_data["name"])
     except KeyUnusableError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"The key is now called {key.name}.")
+        messages.success(request, gettext("The key is now called {name}.").format(name=key.name))
     return redirect("accounts:keys")
 
 
@@ -84,7 +85,9 @@ def rename(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
 def revoke(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
     key = own_key(request, key_id)
     key.revoke()
-    messages.success(request, f"The key {key.name} is revoked: nothing gets in with it any more.")
+    messages.success(
+        request, gettext("The key {name} is revoked: nothing gets in with it any more.").format(name=key.name)
+    )
     return redirect("accounts:keys")
 
 

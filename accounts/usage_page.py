@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -34,7 +36,9 @@ class Meter:
     @property
     def text(self) -> str:
         used = self.shown(self.used)
-        return f"{used}, no limit" if self.limit is None else f"{used} of {self.shown(self.limit)}"
+        if self.limit is None:
+            return gettext("{used}, no limit").format(used=used)
+        return gettext("{used} of {limit}").format(used=used, limit=self.shown(self.limit))
 
     @property
     def filled(self) -> int:
@@ -57,14 +61,14 @@ def usage(request: HttpRequest) -> HttpResponse:
 def meters_of(user: User) -> list[Meter]:
     used, limits = quotas.usage_of(user), limits_of(user)
     rows: list[tuple[str, str, int, int | None, Callable[[int], str]]] = [
-        ("stored", "Stored files", used.stored_bytes, limits.stored_bytes, size),
-        ("bytes", "Downloaded today", used.bytes_today, limits.bytes_per_day, size),
-        ("jobs", "Jobs submitted today", used.jobs_today, limits.jobs_per_day, counted),
-        ("running", "Running now", used.running_jobs, limits.concurrent_jobs, counted),
-        ("queued", "Waiting now", used.queued_jobs, limits.queued_jobs, counted),
+        ("stored", gettext("Stored files"), used.stored_bytes, limits.stored_bytes, size),
+        ("bytes", gettext("Downloaded today"), used.bytes_today, limits.bytes_per_day, size),
+        ("jobs", gettext("Jobs submitted today"), used.jobs_today, limits.jobs_per_day, counted),
+        ("running", gettext("Running now"), used.running_jobs, limits.concurrent_jobs, counted),
+        ("queued", gettext("Waiting now"), used.queued_jobs, limits.queued_jobs, counted),
     ]
     return [Meter(name=name, label=label, used=one, limit=most, shown=shown) for name, label, one, most, shown in rows]
 
 
 def counted(number: int) -> str:
-    return f"{number:,}"
+    return number_format(number, force_grouping=True)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -44,7 +45,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
-    messages.success(request, "You are signed out.")
+    messages.success(request, gettext("You are signed out."))
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 
@@ -62,7 +63,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     login(request, user, backend=MODEL_BACKEND)
     if user.has_usable_password():
         return redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
-    messages.info(request, "You are signed in. Choose a password, so that you can come back without a link.")
+    messages.info(request, gettext("You are signed in. Choose a password, so that you can come back without a link."))
     return redirect("accounts:password")
 
 
@@ -79,7 +80,7 @@ def password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
         Session.objects.others(user, request.session.session_key).end()
-        messages.success(request, "Your password is set. Every other session of yours is signed out.")
+        messages.success(request, gettext("Your password is set. Every other session of yours is signed out."))
         return redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     status = 400 if request.method == "POST" else 200
     return render(request, "accounts/password.html", {"form": form}, status=status)

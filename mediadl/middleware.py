@@ -1,4 +1,4 @@
-"""Request ids, security headers that Django has no setting for, and 503 while the database is away."""
+"""Request ids, security headers that Django has no setting for, languages, and 503 while the database is away."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
@@ -64,6 +66,26 @@ class SecurityHeadersMiddleware:
         response.setdefault("X-XSS-Protection", "0")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
         response.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class LanguageMiddleware:
+    """Pages in the language that was chosen, or that the browser asks for. What programs are told stays English."""
+
+    OF_PROGRAMS = ("/api/", "/metrics")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(self.OF_PROGRAMS):
+            return self.get_response(request)
+        language = translation.get_language_from_request(request)
+        with translation.override(language):
+            response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            response.setdefault("Content-Language", language)
+            patch_vary_headers(response, ("Accept-Language", "Cookie"))
         return response
 
 

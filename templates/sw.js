@@ -1,14 +1,15 @@
 {% load static %}// Shows a page of our own when the server cannot be reached. It keeps that page, and nothing that is anybody's.
 "use strict";
 
-const CACHE = "mediadl-offline";
+// In another language this script is another one, and keeps the page anew.
+const CACHE = "mediadl-offline-{{ product.language }}";
 const PAGE = "{% url "offline" %}";
 const PARTS = [PAGE, {% for path in parts %}"{% static path %}"{% if not forloop.last %}, {% endif %}{% endfor %}];
 // What programs, players and operators fetch goes by without us.
 const LEFT_ALONE = ["/api/", "/s/", "/admin/"];
 
 const keep = async () => {
-  await caches.delete(CACHE);
+  for (const name of await caches.keys()) if (name.startsWith("mediadl-offline")) await caches.delete(name);
   await (await caches.open(CACHE)).addAll(PARTS);
   await skipWaiting();
 };

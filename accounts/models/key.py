@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import keyformat
 from accounts.models.prepared import Prepared
@@ -242,8 +243,9 @@ class ApiKey(models.Model):
     @property
     def limits_text(self) -> str:
         """Those it has, for people: "2 jobs at once, 100 jobs a day"."""
-        words = zip(LIMITS, ("jobs at once", "jobs a day", "requests a minute"), strict=True)
-        return ", ".join(f"{self.limits[name]} {word}" for name, word in words if self.limits[name])
+        said = (gettext("{count} jobs at once"), gettext("{count} jobs a day"), gettext("{count} requests a minute"))
+        limits = [(self.limits[name], words) for name, words in zip(LIMITS, said, strict=True)]
+        return ", ".join(words.format(count=limit) for limit, words in limits if limit)
 
     def rename(self, name: str) -> None:
         self.change(name=name)
@@ -251,7 +253,7 @@ class ApiKey(models.Model):
     def change(self, **changes: str | int | None) -> None:
         """Its name and LIMITS."""
         if changes and not type(self).objects.filter(pk=self.pk, revoked_at=None).update(**changes):
-            raise KeyUnusableError("The key is revoked.")
+            raise KeyUnusableError(gettext("The key is revoked."))
         for name, value in changes.items():
             setattr(self, name, value)
 
@@ -273,7 +275,7 @@ class ApiKey(models.Model):
         rotatable = keys.get_queryset().live(moment).filter(pk=self.pk, rotated_at=None, is_from_environment=False)
         with transaction.atomic():
             if not rotatable.update(rotated_at=moment, expires_at=last_moment):
-                raise KeyUnusableError("Only a usable key that was not rotated before can be rotated.")
+                raise KeyUnusableError(gettext("Only a usable key that was not rotated before can be rotated."))
             lifetime = None if self.expires_at is None else self.expires_at - self.created_at
             expires_at = None if lifetime is None else moment + lifetime
             return keys.issue(self.owner, self.name, self.scope_set, expires_at, **self.limits)

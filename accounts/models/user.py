@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext
 from uuid_utils.compat import uuid7
 
 ANONYMOUS_USERNAME = "anonymous"
@@ -133,9 +134,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     def obstacle_to_closing(self) -> str:
         """Why the account cannot be closed; empty when it can."""
         if self.is_staff or self.is_superuser:
-            return "An operator's account cannot be closed. Another operator has to take the role away first."
+            return gettext("An operator's account cannot be closed. Another operator has to take the role away first.")
         if LogEntry.objects.filter(user=self).exists():
-            return "What this account did as an operator stays on record, and so does the account."
+            return gettext("What this account did as an operator stays on record, and so does the account.")
         return ""
 
     def close(self) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language, gettext
 
 from downloads.diagnosis import version
 from downloads.models import Hold, HoldKind, Node
+from downloads.web import moments
 
 THEME_COOKIE = "theme"
 THEMES = ("system", "light", "dark")
@@ -44,6 +46,19 @@ class Product:
     def version(self) -> str:
         return version()
 
+    @property
+    def language(self) -> str:
+        return get_language() or settings.LANGUAGE_CODE
+
+    @property
+    def languages(self) -> list[tuple[str, str]]:
+        """Codes and their own names, to choose from."""
+        return settings.LANGUAGES
+
+    @property
+    def distances(self) -> list[tuple[str, str]]:
+        return moments.told()
+
     @cached_property
     def theme(self) -> str:
         chosen = self.request.COOKIES.get(THEME_COOKIE, "")
@@ -69,19 +84,21 @@ def product(request: HttpRequest) -> dict[str, Any]:
 def _open_api() -> list[str]:
     if settings.REQUIRE_API_KEY:
         return []
-    return ["The API is open: whoever reaches this server can use it without a key (REQUIRE_API_KEY is false)."]
+    return [
+        gettext("The API is open: whoever reaches this server can use it without a key (REQUIRE_API_KEY is false).")
+    ]
 
 
 def _pause() -> list[str]:
     if Hold.objects.of(HoldKind.QUEUE).exists():
-        return ["Downloads are paused by an operator. What you submit waits, and starts when they go on."]
+        return [gettext("Downloads are paused by an operator. What you submit waits, and starts when they go on.")]
     return []
 
 
 def _workers() -> list[str]:
     if Node.objects.alive().exists():
         return []
-    return ["No worker is running at the moment. Downloads wait in the queue and start when one is back."]
+    return [gettext("No worker is running at the moment. Downloads wait in the queue and start when one is back.")]
 
 
 def _components() -> list[str]:

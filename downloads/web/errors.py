@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext, gettext_noop
 
 from downloads.api.problem import Problem, plain_response, problem_of
 from downloads.web.context import Product
@@ -18,22 +19,26 @@ DATABASE_ERRORS = (OperationalError, InterfaceError)
 API_PREFIX = "/api/"
 
 TITLES = {
-    400: "The request could not be read",
-    403: "This is not allowed",
-    404: "There is nothing here",
-    410: "This link leads nowhere any more",
-    429: "That was too often",
-    500: "Something failed on our side",
-    503: "One moment, please",
+    400: gettext_noop("The request could not be read"),
+    403: gettext_noop("This is not allowed"),
+    404: gettext_noop("There is nothing here"),
+    410: gettext_noop("This link leads nowhere any more"),
+    429: gettext_noop("That was too often"),
+    500: gettext_noop("Something failed on our side"),
+    503: gettext_noop("One moment, please"),
 }
 WORDS = {
-    400: "Something in it is not as it should be. Go back, load the page again and repeat what you did.",
-    403: "Your account may not see or do this.",
-    404: "The address may be mistyped, or what it led to was deleted. What belongs to others is not shown either.",
-    500: "It has been written to the log. Nothing you did is lost; try again in a moment.",
-    503: "The database cannot be reached at the moment. Nothing was lost; try again in a moment.",
+    400: gettext_noop("Something in it is not as it should be. Go back, load the page again and repeat what you did."),
+    403: gettext_noop("Your account may not see or do this."),
+    404: gettext_noop(
+        "The address may be mistyped, or what it led to was deleted. What belongs to others is not shown either."
+    ),
+    500: gettext_noop("It has been written to the log. Nothing you did is lost; try again in a moment."),
+    503: gettext_noop("The database cannot be reached at the moment. Nothing was lost; try again in a moment."),
 }
-CSRF_WORDS = "The form was too old, or cookies are blocked. Go back, load the page again and send it once more."
+CSRF_WORDS = gettext_noop(
+    "The form was too old, or cookies are blocked. Go back, load the page again and send it once more."
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -80,8 +85,8 @@ def page_of(request: HttpRequest, problem: Problem) -> str:
     context: dict[str, Any] = {
         "product": Product(request),
         "status": problem.status,
-        "title": TITLES[problem.status],
-        "detail": problem.detail,
+        "title": gettext(TITLES[problem.status]),
+        "detail": gettext(problem.detail),
         "request_id": getattr(request, "request_id", ""),
     }
     return render_to_string("errors/page.html", context)

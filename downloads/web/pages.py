@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -11,7 +12,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import get_language, gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
+from django.views.i18n import set_language
 
 from downloads.api.problem import TITLES
 from downloads.engine.errors import ERRORS
@@ -21,10 +24,10 @@ from downloads.web.context import THEME_COOKIE, THEMES
 
 THEME_LASTS = timedelta(days=365)
 # Lets a browser install the pages as an app, and a phone share links with it.
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "name": "mediadl",
     "short_name": "mediadl",
-    "description": "Paste a link, keep the file.",
+    "description": gettext_noop("Paste a link, keep the file."),
     "id": "/",
     "start_url": "/",
     "scope": "/",
@@ -68,7 +71,8 @@ def error_codes(request: HttpRequest) -> HttpResponse:
 def manifest(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
     icons = [{"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}]
     icons += [{"src": static(path), "type": "image/png", "sizes": sizes, "purpose": use} for path, sizes, use in ICONS]
-    return JsonResponse(MANIFEST | {"icons": icons}, content_type="application/manifest+json")
+    said = {"lang": get_language(), "description": gettext(MANIFEST["description"])}
+    return JsonResponse(MANIFEST | said | {"icons": icons}, content_type="application/manifest+json")
 
 
 @require_GET
@@ -83,6 +87,10 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     answer = render(request, "sw.js", {"parts": OFFLINE_PARTS}, content_type="text/javascript")
     answer["Cache-Control"] = "no-cache"
     return answer
+
+
+# For everybody, too, and remembered by a cookie.
+language = require_POST(set_language)
 
 
 @require_POST

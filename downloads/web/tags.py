@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django import template
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -17,13 +18,12 @@ from downloads.api.representation import file_url
 from downloads.mime import is_shown_inline
 from downloads.models import Job, Kind, MediaFile
 from downloads.web import words
+from downloads.web.moments import relative
 
 register = template.Library()
 
 KILO = 1000
 UNITS = ("B", "kB", "MB", "GB", "TB")
-# Whole seconds below which a moment is told in the unit: the same table as in static/js/time.js.
-SPANS = ((45, 1, ""), (90 * 60, 60, "min"), (36 * 3600, 3600, "h"), (float("inf"), 86400, "days"))
 NOTICE_ICONS = {"success": "check", "warning": "alert", "error": "alert"}
 
 
@@ -49,7 +49,8 @@ def size(count: float | None) -> str:
         if round(amount, 1) < KILO or unit == UNITS[-1]:
             break
         amount /= KILO
-    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"  # noqa: PLR2004
+    digits = 0 if unit == "B" or amount >= 100 else 1  # noqa: PLR2004
+    return f"{number_format(f'{amount:.{digits}f}', digits)} {unit}"
 
 
 @register.filter
@@ -79,17 +80,11 @@ def moment(at: datetime | None) -> SafeString | str:
         return ""
     exact = at.astimezone(timezone.get_default_timezone())
     html = '<time datetime="{}" title="{}" data-relative>{}</time>'
-    return format_html(html, exact.isoformat(), exact.strftime("%Y-%m-%d %H:%M UTC"), relative(at - timezone.now()))
+    return format_html(html, exact.isoformat(), exact_words(exact), relative(at - timezone.now()))
 
 
-def relative(distance: timedelta) -> str:
-    seconds = abs(distance.total_seconds())
-    length, unit = next((length, unit) for limit, length, unit in SPANS if seconds < limit)
-    if not unit:
-        return "in a moment" if distance.total_seconds() > 0 else "just now"
-    count = max(1, round(seconds / length))
-    said = f"{count} {'day' if unit == 'days' and count == 1 else unit}"
-    return f"in {said}" if distance.total_seconds() > 0 else f"{said} ago"
+def exact_words(at: datetime) -> str:
+    return f"{date_format(at, 'SHORT_DATETIME_FORMAT')} UTC"
 
 
 @register.filter

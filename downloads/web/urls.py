@@ -36,6 +36,7 @@ urlpatterns = [
     path("presets/<uuid:preset_id>/delete", presets.delete, name="preset_delete"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
+    path("language", pages.language, name="language"),
     path("theme", pages.theme, name="theme"),
     path("offline", pages.offline, name="offline"),
     path("sw.js", pages.service_worker, name="service_worker"),

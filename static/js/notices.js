@@ -3,6 +3,7 @@
   "use strict";
 
   const LASTS_MS = 7000;
+  const words = document.currentScript.dataset;
   const toasts = document.getElementById("toasts");
 
   const icon = (name) => {
@@ -16,31 +17,29 @@
   const show = (level, text) => {
     const toast = document.createElement("div");
     toast.className = `notice notice-${level}`;
-    const words = document.createElement("span");
-    words.textContent = text;
+    const said = document.createElement("span");
+    said.textContent = text;
     const close = document.createElement("button");
     close.type = "button";
-    close.setAttribute("aria-label", "Close");
+    close.setAttribute("aria-label", words.close);
     close.append(icon("cancel"));
     close.addEventListener("click", () => toast.remove());
-    toast.append(icon(level === "success" ? "check" : "alert"), words, close);
+    toast.append(icon(level === "success" ? "check" : "alert"), said, close);
     toasts.append(toast);
     if (level === "success") setTimeout(() => toast.remove(), LASTS_MS);
     while (toasts.children.length > 3) toasts.firstChild.remove();
   };
 
   const refusal = (xhr) => {
-    if (xhr.status === 429) {
-      return `That was a bit much at once. Try again in ${xhr.getResponseHeader("Retry-After") || "a few"} seconds.`;
-    }
-    if (xhr.status === 403) return "This page is out of date. Load it again.";
-    if (xhr.status === 404) return "It is not there any more.";
-    return "The server could not do that now. Try again in a moment.";
+    if (xhr.status === 429) return words.tooMany.replace("{seconds}", xhr.getResponseHeader("Retry-After") || "60");
+    if (xhr.status === 403) return words.outdated;
+    if (xhr.status === 404) return words.missing;
+    return words.failed;
   };
 
   document.body.addEventListener("notice", (event) => show(event.detail.level, event.detail.text));
   document.body.addEventListener("htmx:responseError", (event) => show("error", refusal(event.detail.xhr)));
-  document.body.addEventListener("htmx:sendError", () => show("error", "The server cannot be reached."));
+  document.body.addEventListener("htmx:sendError", () => show("error", words.unreachable));
 
   // Whoever is signed out is led to the sign-in page, and does not get it in the middle of this one.
   document.body.addEventListener("htmx:beforeSwap", (event) => {

@@ -1,16 +1,14 @@
-// Keeps "3 min ago" true, in the words of downloads/web/tags.py, and turns clock times into those of the reader.
+// Keeps "3 min ago" true, in the words of downloads/web/moments.py, and turns clock times into those of the reader.
 (() => {
   "use strict";
 
-  const SPANS = [[45, 1, ""], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
+  const words = document.currentScript.dataset;
+  const SPANS = [[45, 1, "now"], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
 
   const relative = (milliseconds) => {
     const seconds = Math.abs(milliseconds) / 1000;
     const [, length, unit] = SPANS.find(([limit]) => seconds < limit);
-    if (!unit) return milliseconds > 0 ? "in a moment" : "just now";
-    const count = Math.max(1, Math.round(seconds / length));
-    const said = `${count} ${unit === "days" && count === 1 ? "day" : unit}`;
-    return milliseconds > 0 ? `in ${said}` : `${said} ago`;
+    return words[`${milliseconds > 0 ? "after" : "before"}${unit}`].replace("{count}", Math.max(1, Math.round(seconds / length)));
   };
 
   const local = (at) => [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
@@ -20,12 +18,12 @@
       const said = local(new Date(time.dateTime));
       if (time.textContent !== said) time.textContent = said;
     }
-    for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = "yours";
+    for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = words.ownZone;
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const at = new Date(time.dateTime);
       const said = relative(at - Date.now());
       if (time.textContent !== said) time.textContent = said;
-      time.title = at.toLocaleString();
+      time.title = at.toLocaleString(document.documentElement.lang);
     }
   };
 

@@ -51,9 +51,9 @@ def said(answer: Any) -> str:
 @pytest.mark.parametrize(
     ("user_agent", "name"),
     [
-        (FIREFOX, "Firefox on Linux"),
-        (IPHONE, "Safari on iPhone"),
-        (EDGE, "Edge on Windows"),
+        (FIREFOX, "Firefox, Linux"),
+        (IPHONE, "Safari, iPhone"),
+        (EDGE, "Edge, Windows"),
         ("curl/8.5.0", ""),
         ("", ""),
         ("Chrome/1", "Chrome"),
@@ -66,8 +66,8 @@ def test_a_browser_has_the_name_that_people_know(user_agent: str, name: str) -> 
 def test_the_page_lists_where_one_is_signed_in(user: User) -> None:
     here, _ = browser_of(user), browser_of(user, IPHONE)
     text = here.get(ACCOUNT).content.decode()
-    assert "Firefox on Linux" in text
-    assert "Safari on iPhone" in text
+    assert "Firefox, Linux" in text
+    assert "Safari, iPhone" in text
     assert text.count("This one") == 1
 
 
@@ -120,7 +120,7 @@ def test_a_session_is_as_old_as_its_sign_in_however_often_it_changes(user: User)
     session["theme"] = "dark"
     session.save()
     assert session_of(client).signed_in_at == signed_in_at
-    assert session_of(client).browser == "Firefox on Linux"
+    assert session_of(client).browser == "Firefox, Linux"
 
 
 def test_a_page_notes_that_its_browser_was_seen_but_not_each_time(user: User) -> None:

@@ -118,6 +118,7 @@ PUBLIC = {
     "site.webmanifest",
     "sw.js",
     "docs/errors",
+    "language",
     "theme",
     "s/<str:token>",  # who has a link has the file: tests/web/test_shared.py
     "s/<str:token>/<str:filename>",

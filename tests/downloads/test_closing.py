@@ -39,7 +39,7 @@ def account(stored: Stored, **fields: Any) -> User:
         session_data="",
         expire_date=timezone.now() + timedelta(days=1),
         user=user,
-        browser="Firefox on Linux",
+        browser="Firefox, Linux",
     )
     return user
 
@@ -146,7 +146,7 @@ def test_an_export_has_all_sections_and_is_one_json_document(stored: Stored) -> 
     assert [len(found[name]) for name in sections] == [1, 1, 1, 1, 1, 1, 1, 2]
     film = next(job for job in found["downloads"] if job["title"] == "A film")
     assert film["files"][0]["sha256"]
-    assert found["sessions"][0]["browser"] == "Firefox on Linux"
+    assert found["sessions"][0]["browser"] == "Firefox, Linux"
 
 
 def test_an_export_of_nothing_is_a_document_too() -> None:

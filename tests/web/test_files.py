@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from downloads.web import context, tags
+from downloads.web import context, moments, tags
 
 BASE = Path(settings.BASE_DIR)
 TEMPLATES = sorted(path for path in (BASE / "templates").rglob("*.html") if "api" not in path.parts)
@@ -70,7 +70,9 @@ def test_every_icon_that_is_asked_for_is_there() -> None:
 
 def test_the_script_tells_moments_by_the_same_table_as_the_server() -> None:
     script = (BASE / "static" / "js" / "time.js").read_text()
-    table = ", ".join(f'[{limit}, {length}, "{unit}"]' for limit, length, unit in tags.SPANS).replace("inf", "Infinity")
+    table = ", ".join(f'[{limit}, {length}, "{unit}"]' for limit, length, unit in moments.SPANS).replace(
+        "inf", "Infinity"
+    )
     assert f"const SPANS = [{table}];" in script
 
 

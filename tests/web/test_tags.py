@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from downloads.web import tags
+from downloads.web import moments, tags
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_lengths(seconds: float | None, shown: str) -> None:
     ],
 )
 def test_distances(seconds: float, shown: str) -> None:
-    assert tags.relative(timedelta(seconds=seconds)) == shown
+    assert moments.relative(timedelta(seconds=seconds)) == shown
 
 
 def test_speeds() -> None:

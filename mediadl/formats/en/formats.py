@@ -1,0 +1,6 @@
+"""English dates as everybody reads them in the same way; Django's own would put the month first."""
+
+from __future__ import annotations
+
+SHORT_DATE_FORMAT = "Y-m-d"
+SHORT_DATETIME_FORMAT = "Y-m-d H:i"
