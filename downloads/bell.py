@@ -2,6 +2,9 @@
 
 A ring is a row of django-q2's queue, committed with the change that caused it. A knock is a datagram on this machine
 that spares the listener its polling interval. Both may be lost, doubled or late: the job's row is the truth.
+
+Whom a knock wakes wants a processor and, on SQLite, the lock. So the web process keeps the knocks of its submissions
+for the moment in which no request waits for a thread: of forty at once, each would be delayed by those before it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import socket
+import time
 import uuid
 
 from django.conf import settings
@@ -38,6 +42,12 @@ CLUSTERS = {WEBHOOKS: CONTROL}
 NO_LIMIT = -1
 LIMITS = {CONTROL: 60, DOWNLOAD: NO_LIMIT, PROBE: NO_LIMIT, WEBHOOKS: NO_LIMIT}
 
+# How long a knock may be kept. Should nothing release it, the listener's polling finds what it stood for.
+KEPT_SECONDS = 0.1
+
+# By name, the time of the first of them; None where each goes out at once.
+_kept: dict[str, float] | None = None
+
 
 def ring(queue: str) -> None:
     """Wakes a worker of `queue`, once the surrounding transaction has committed."""
@@ -47,7 +57,7 @@ def ring(queue: str) -> None:
         transaction.on_commit(lambda: _enqueue(queue), robust=True)
         return
     _enqueue(queue)
-    knock_when_committed(cluster_of(queue))
+    transaction.on_commit(lambda: _knock_or_keep(cluster_of(queue)), robust=True)
 
 
 def ring_here(queue: str) -> bool:
@@ -98,6 +108,26 @@ def attempt(job_id: uuid.UUID) -> str:
 
 def knock_when_committed(name: str) -> None:
     transaction.on_commit(lambda: knock(name), robust=True)
+
+
+def keep() -> None:
+    """From now on knocks at clusters wait for `release`, which whoever calls this calls again and again."""
+    global _kept  # noqa: PLW0603 - of the process, as its threads share one queue of requests
+    _kept = {}
+
+
+def release() -> None:
+    """Knocks wherever it was put off, once a name."""
+    while _kept:
+        with contextlib.suppress(KeyError):  # another thread was faster
+            knock(_kept.popitem()[0])
+
+
+def _knock_or_keep(name: str) -> None:
+    if _kept is None:
+        knock(name)
+    elif time.monotonic() - _kept.setdefault(name, time.monotonic()) > KEPT_SECONDS:
+        release()
 
 
 def knock(name: str) -> None:

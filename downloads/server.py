@@ -17,7 +17,10 @@ def run(listener: socket.socket) -> None:
     """Serves until SIGTERM; called in a process of its own. Several may share `listener`."""
     import uvicorn  # noqa: PLC0415 - only the web process needs it
 
+    from downloads import bell  # noqa: PLC0415 - needs the applications to be loaded
+
     setproctitle("mediadl: web")
+    bell.keep()
     if settings.IS_SQLITE:
         settings.DATABASES["default"]["OPTIONS"]["timeout"] = SQLITE_PATIENCE_SECONDS
     config = uvicorn.Config(

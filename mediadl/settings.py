@@ -360,6 +360,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 # --- Layers over WSGI (mediadl/asgi) ----------------------------------------------------------------------------
 EVENT_SOURCE = "downloads.events.Source"
 FILE_SENT_CALLBACK = "downloads.files.sent"
+QUIET_CALLBACK = "downloads.bell.release"
 X_ACCEL_PASSTHROUGH = env.bool("X_ACCEL_PASSTHROUGH", default=False)
 
 # --- Everything else --------------------------------------------------------------------------------------------

@@ -19,9 +19,11 @@ Work = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any
 
 
 class Threads:
-    def __init__(self, count: int, *, name: str) -> None:
+    def __init__(self, count: int, *, name: str, when_quiet: Callable[[], object] | None = None) -> None:
+        """`when_quiet` is called in the event loop's thread after a call, unless others wait for a thread by then."""
         self._count = count
         self._name = name
+        self._when_quiet = when_quiet
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._started: list[threading.Thread] = []
 
@@ -31,12 +33,20 @@ class Threads:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put((loop, future, call, arguments))
-        return await future
+        try:
+            return await future
+        finally:
+            # A turn later, in which what has arrived meanwhile joins the queue.
+            loop.call_soon(self._look_for_quiet)
 
     def close(self) -> None:
         for _ in self._started:
             self._queue.put(None)
         self._started = []
+
+    def _look_for_quiet(self) -> None:
+        if self._when_quiet and self._queue.empty():
+            self._when_quiet()
 
     def _start(self) -> None:
         while len(self._started) < self._count:

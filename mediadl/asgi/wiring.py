@@ -31,7 +31,7 @@ def build() -> Edge:
             threads.close()
         await fetcher.close()
 
-    requests = Threads(settings.WSGI_THREADS, name="request")
+    requests = Threads(settings.WSGI_THREADS, name="request", when_quiet=import_string(settings.QUIET_CALLBACK))
     reads = Threads(FILE_THREADS, name="file")
     fetches = Threads(BUCKET_THREADS, name="bucket")
     polls = Threads(1, name="events")

@@ -23,6 +23,13 @@ def is_knocked(ear: socket.socket, seconds: float = 1.0) -> bool:
     return bool(select.select([ear], [], [], seconds)[0])
 
 
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the web process."""
+    monkeypatch.setattr(bell, "_kept", None)
+    bell.keep()
+
+
 def test_a_knock_is_heard_by_the_one_who_listens() -> None:
     ear = bell.listen("download")
     assert ear is not None
@@ -73,6 +80,45 @@ def test_a_ring_knocks_once_its_transaction_has_committed() -> None:
             assert not is_knocked(ear, 0.05)
         assert is_knocked(ear)
     assert OrmQ.objects.filter(key="download").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_knock_goes_out_once_when_it_is_released(kept: None) -> None:
+    ear = bell.listen("download")
+    assert ear is not None
+    with ear:
+        for _ in range(3):
+            bell.ring(bell.DOWNLOAD)
+        assert not is_knocked(ear, 0.05)
+        bell.release()
+        assert is_knocked(ear)
+        assert ear.recv(16) == b"!"
+        assert not is_knocked(ear, 0)
+        bell.release()
+        assert not is_knocked(ear, 0.05)
+    assert OrmQ.objects.filter(key="download").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_of_many_knocks_is_not_kept_for_long(kept: None) -> None:
+    ear = bell.listen("download")
+    assert ear is not None
+    with ear:
+        bell.ring(bell.DOWNLOAD)
+        time.sleep(bell.KEPT_SECONDS)
+        assert not is_knocked(ear, 0)
+        bell.ring(bell.DOWNLOAD)
+        assert is_knocked(ear)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_knock_at_an_attempt_is_never_kept(kept: None) -> None:
+    job: Job = JobFactory(running=True)
+    ear = bell.listen(bell.attempt(job.pk))
+    assert ear is not None
+    with ear:
+        job.cancel()
+        assert is_knocked(ear)
 
 
 @pytest.mark.django_db(transaction=True)
