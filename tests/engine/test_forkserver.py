@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import stat
@@ -48,6 +49,10 @@ def description(tmp_path: Path) -> dict[str, Any]:
 
 def descriptors(server: Server) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+def log_of(server: Server) -> str:
+    return (server.socket.parent / "log").read_text()
 
 
 def talk(server: Server, data: bytes) -> bytes:
@@ -190,7 +195,42 @@ def test_another_user_is_refused_even_where_the_files_let_it_in(tmp_path: Path) 
         server.socket.chmod(0o666)
         command = [sys.executable, "-c", STRANGER, str(server.socket), a_job("hello", tmp_path).to_json()]
         assert subprocess.check_output(command, text=True) == "b''\n"
-        assert "65534" in (server.socket.parent / "log").read_text()
+        assert "65534" in log_of(server)
+
+
+def test_a_job_that_comes_while_no_file_can_be_opened_waits_for_one(tmp_path: Path) -> None:
+    with fork_server() as server:
+        pid = server.process.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(server), hard))
+        with server.start(a_job("hello", tmp_path)) as attempt:
+            wait_until(lambda: "cannot accept" in log_of(server), seconds=10)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+            assert read_all(attempt)[-1].data == {"status": 0}
+
+
+def test_a_job_is_told_that_there_is_no_room_for_another_process(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_never_born:run") as server:
+        for _ in range(2):
+            with server.start(a_job("hello", tmp_path)) as attempt:
+                refusal, end = read_all(attempt)
+            assert (refusal.name, refusal.data["code"]) == ("error", "internal_error")
+            assert "cannot fork: Resource temporarily unavailable" in refusal.data["message"]
+            assert end.data == {"status": 1}
+
+
+def test_a_leash_that_fails_ends_its_attempt_alone_and_says_why(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_of_a_barren_leash:run") as server:
+        for _ in range(2):
+            with server.start(a_job("hello", tmp_path)) as attempt:
+                assert read_all(attempt) == []
+            assert attempt.exit_status is None
+        assert "a leash failed" in log_of(server)
+
+
+def test_warns_of_threads_that_a_fork_would_lose() -> None:
+    with fork_server(child="tests.engine.children_beside_a_thread:run") as server:
+        assert "children_beside_a_thread left threads behind" in log_of(server)
 
 
 def test_starts_over_a_socket_that_a_dead_server_left(tmp_path: Path) -> None:
@@ -219,6 +259,18 @@ def test_sigterm_stops_it_at_once_and_its_attempts_go_on(tmp_path: Path) -> None
             with pytest.raises(ForkServerUnavailable):
                 Attempt.start(a_job("hello", tmp_path), server.socket, timeout=0.1)
         wait_until(lambda: not members(attempt.process_group or 0), seconds=1)
+
+
+def test_leaves_the_socket_of_its_successor_alone(tmp_path: Path) -> None:
+    with fork_server() as server:
+        first = server.socket.stat().st_ino
+        with subprocess.Popen(server.process.args, cwd=ROOT, stderr=subprocess.DEVNULL) as successor:
+            wait_until(lambda: server.socket.stat().st_ino != first, seconds=20)
+            server.process.terminate()
+            assert server.process.wait(timeout=10) == 0
+            with server.start(a_job("hello", tmp_path)) as attempt:
+                assert read_all(attempt)[-1].data == {"status": 0}
+            successor.terminate()
 
 
 PARENT = """

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +135,17 @@ def test_a_slot_that_lets_go_of_what_it_has_not_read_leaves_nobody_behind(server
     wait_until(lambda: not members(attempt.process_group or 0), seconds=5)
 
 
+def test_a_slot_that_resets_its_connection_leaves_nobody_behind(server: Server, tmp_path: Path) -> None:
+    """It has read nothing. Unlike the one above, the child says no more, so that it is the leash that is told."""
+    attempt = server.start(a_job("sleeps", tmp_path))
+    said = b""
+    while b"ready" not in said:
+        said = attempt._connection.recv(4096, socket.MSG_PEEK)
+    group = Event.from_line(said.splitlines()[0]).data["process_group"]
+    attempt.close()
+    wait_until(lambda: not members(group), seconds=5)
+
+
 def test_a_cancel_that_is_sent_with_the_job_counts(server: Server, tmp_path: Path) -> None:
     with server.start(a_job("is_stubborn", tmp_path)) as attempt:
         attempt.cancel()
@@ -198,6 +211,33 @@ def test_disk_over_the_limit_ends_an_attempt(server: Server, tmp_path: Path) -> 
         events = read_all(attempt)
     assert errors(events) == ["too_large"]
     assert "disk" in events[-2].data["message"]
+
+
+def test_an_attempt_that_breaks_two_limits_at_once_is_told_one(server: Server, tmp_path: Path) -> None:
+    """The disk is looked at once a second, and here time is up at the first look."""
+    with (tmp_path / "before").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 64 * 1024**2)
+    limits = {"wall_clock_seconds": 1.0, "max_bytes": 1024**2}
+    with server.start(a_job("sleeps", tmp_path, limits=limits)) as attempt:
+        assert errors(read_all(attempt)) == ["timeout"]
+
+
+def test_what_forks_faster_than_it_is_killed_takes_the_leash_with_it(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_of_the_hasty:run") as server:
+        with server.start(a_job("leaves_a_process", tmp_path)) as attempt:
+            events = read_all(attempt)
+            assert [event.name for event in events] == ["started", "done"]
+            wait_until(lambda: not members(attempt.process_group or 0), seconds=5)
+        assert attempt.exit_status is None
+
+
+def test_a_child_whose_leash_died_at_once_does_nothing(tmp_path: Path) -> None:
+    with fork_server(child="tests.engine.children_of_a_dead_leash:run") as server:
+        with server.start(a_job("hello", tmp_path)) as attempt:
+            assert read_all(attempt) == []
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        wait_until(lambda: not children.read_text(), seconds=5)
+    assert attempt.exit_status is None
 
 
 def test_a_slot_that_does_not_read_does_not_hold_the_leash_up(server: Server, tmp_path: Path) -> None:

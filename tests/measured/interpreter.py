@@ -11,6 +11,7 @@ import atexit
 import ctypes
 import mmap
 import os
+import signal
 import sys
 import tempfile
 from contextlib import suppress
@@ -41,9 +42,10 @@ def data() -> Path:
 
 def start() -> None:
     process = Process()
-    os.register_at_fork(before=process.lend, after_in_child=process.restart)
+    os.register_at_fork(before=process.lend, after_in_child=process.go_on)
     os._exit = process.ending(os._exit)
     os.execve = process.ending(os.execve)
+    os.killpg = process.ending_with_its_group(os.killpg)
     atexit.register(process.save)
 
 
@@ -65,10 +67,11 @@ class Process:
                 os.close(descriptor)
             self._lent = address if address != ctypes.c_void_p(-1).value else None
 
-    def restart(self) -> None:
-        """In a fork: what its parent has executed is its parent's to tell."""
-        self._coverage.stop()
-        self._begin()
+    def go_on(self) -> None:
+        """In a fork, which tells what its parent had executed too: begun anew, a tracer would not see the rest of the
+        functions that are under way.
+        """
+        self._own = self._lent
 
     def _begin(self) -> None:
         self._own = self._lent
@@ -90,6 +93,14 @@ class Process:
             if len(executed) <= SIZE - LENGTH_BYTES:
                 ctypes.memmove(address + LENGTH_BYTES, executed, len(executed))
                 ctypes.memmove(address, len(executed).to_bytes(LENGTH_BYTES, "little"), LENGTH_BYTES)
+
+    def ending_with_its_group(self, kill: Any) -> Any:
+        def end(group: int, number: int) -> None:
+            if number == signal.SIGKILL and group in {0, os.getpgrp()}:
+                self.save()
+            kill(group, number)
+
+        return end
 
     def ending(self, function: Any) -> Any:
         def end(*arguments: Any) -> NoReturn:

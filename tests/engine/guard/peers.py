@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from downloads.engine.guard import Guard
+from downloads.engine.guard_dial import Resolve
 from downloads.engine.guard_exchange import GuardLimits
 from downloads.engine.guard_policy import Policy
 from downloads.engine.guard_stats import Stats
@@ -290,7 +291,7 @@ def guard_thread(
     *,
     limits: GuardLimits | None = None,
     stats: Stats | None = None,
-    resolve: ScriptedResolver | None = None,
+    resolve: Resolve | None = None,
 ) -> Iterator[int]:
     """A guard inside this process, for what a test must inject; gives its port."""
     listener = socket.create_server((LOCAL, 0), backlog=512)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from tests.engine.guard.peers import (
     GuardProcess,
     Silent,
     Site,
+    await_answer,
     framed,
     guard_process,
     guard_thread,
@@ -132,6 +134,33 @@ class TestStartAndEnd:
             said = json.loads(process.stderr.readline())
             process.terminate()
         assert (said["event"], said["address"].partition(":")[0]) == ("guard_listening", "0.0.0.0")
+
+    def test_serves_at_a_port_and_takes_the_files_it_may_have(self, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello"))
+        command = ["prlimit", "--nofile=256:1024", sys.executable, "-m", "downloads.engine.guard", "--port", "0"]
+        environment = {"EGRESS_ALLOW": f"{LOCAL}:{site.port}", "PATH": os.environ["PATH"]}
+        with subprocess.Popen(
+            [*command, "--log-format", "json"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            port = int(json.loads(process.stderr.readline())["address"].rpartition(":")[2])
+            with Client(port) as client:
+                assert client.get(site.url("/hello")).body == b"hello"
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (1024, 1024)
+            process.terminate()
+            assert process.wait(10) == 0
+
+    def test_goes_on_when_it_could_open_no_more_files(self, site: Site) -> None:
+        site.handlers["/hello"] = says(framed(b"hello"))
+        with guard_process(EGRESS_ALLOW=f"{LOCAL}:{site.port}") as own:
+            await_answer(own.port)
+            assert wait_until(lambda: own.open_files() < 20)
+            soft, hard = resource.prlimit(own.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(own.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+            with Client(own.port) as client:
+                assert wait_until(lambda: any(line["event"] == "accept_failed" for line in own.log))
+                resource.prlimit(own.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+                assert client.get(site.url("/hello")).body == b"hello"
 
     def test_refuses_an_inherited_socket_that_others_reach(self) -> None:
         with socket.socket() as listener:

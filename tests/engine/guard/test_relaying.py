@@ -5,17 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-import ssl
+import struct
 import threading
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from downloads.engine.guard_policy import Policy
 from tests.engine.guard.peers import (
     LOCAL,
     Client,
@@ -24,14 +19,12 @@ from tests.engine.guard.peers import (
     Peer,
     Site,
     framed,
-    guard_process,
+    guard_thread,
     says,
     says_and_resets,
 )
 
 pytestmark = pytest.mark.promise("S1")
-
-MEGABYTE = 1024**2
 
 
 class TestPlainHttp:
@@ -130,6 +123,14 @@ class TestPlainHttp:
         client.send(b"body")
         assert client.reply().body == b"body"
 
+    def test_keeps_interim_answers_from_a_client_that_knows_none(self, client: Client, site: Site) -> None:
+        site.handlers["/hinted"] = says(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + framed(b"hello"))
+        client.send(b"GET %s HTTP/1.0\r\n\r\n" % site.url("/hinted"))
+
+        reply = client.reply()
+
+        assert (reply.status, reply.body) == (200, b"hello")
+
     def test_relays_an_answer_that_comes_before_the_body_has_been_read(self, client: Client, site: Site) -> None:
         def refuse(peer: Peer, _head: bytes) -> bool:
             peer.send(framed(b"too large", status="413 Content Too Large", fields="Connection: close\r\n"))
@@ -159,6 +160,24 @@ class TestPlainHttp:
         client.send(request % site.url("/a") + request % site.url("/b"))
 
         assert [client.reply().body, client.reply().body] == [b"a", b"b"]
+
+    def test_answers_a_request_that_came_while_the_one_before_waited(self, client: Client, site: Site) -> None:
+        reached, may_answer = threading.Event(), threading.Event()
+
+        def wait(peer: Peer, _head: bytes) -> bool:
+            reached.set()
+            assert may_answer.wait(10)
+            peer.send(framed(b"slow"))
+            return True
+
+        site.handlers["/slow"] = wait
+        site.handlers["/next"] = says(framed(b"next"))
+        client.send(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % site.url("/slow"))
+        assert reached.wait(10)
+        client.send(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % site.url("/next"))
+        may_answer.set()
+
+        assert [client.reply().body, client.reply().body] == [b"slow", b"next"]
 
     def test_answers_a_request_that_came_with_the_end_of_the_body_before(self, client: Client, site: Site) -> None:
         reached = threading.Event()
@@ -198,6 +217,21 @@ class TestPlainHttp:
 
         assert client.get(site.url("/second")).body == b"at last"
         assert len(asked) == 2
+
+    def test_does_not_ask_again_where_a_kept_connection_brings_nonsense(self, client: Client, site: Site) -> None:
+        asked: list[bytes] = []
+
+        def talk_nonsense(peer: Peer, head: bytes) -> bool:
+            asked.append(head)
+            peer.send(b"nonsense\r\n\r\n")
+            return False
+
+        site.handlers["/first"] = says(framed(b"first"))
+        site.handlers["/nonsense"] = talk_nonsense
+        client.get(site.url("/first"))
+
+        assert client.get(site.url("/nonsense")).failed == "bad_response"
+        assert len(asked) == 1
 
     def test_takes_nothing_that_an_origin_sends_unasked_for_the_next_answer(self, client: Client, site: Site) -> None:
         site.handlers["/double"] = says(framed(b"asked") + framed(b"unasked"))
@@ -259,6 +293,24 @@ class TestPlainHttp:
 
         assert (reply.status, reply.failed) == (502, failed)
 
+    def test_says_so_when_the_origin_resets_inside_the_request(self) -> None:
+        """Its window is small, so that the guard still sends."""
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            listener.bind((LOCAL, 0))
+            listener.listen()
+            port = listener.getsockname()[1]
+            with guard_thread(Policy.from_environment({"EGRESS_ALLOW": LOCAL})) as guard, Client(guard) as client:
+                url = b"http://127.0.0.1:%d/" % port
+                client.send(b"GET %s HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n" % (url, b"x" * 60_000))
+                origin, _ = listener.accept()
+                assert origin.recv(1)
+                origin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                origin.close()
+
+                assert client.reply().failed == "closed"
+
     def test_lets_no_origin_speak_for_the_guard(self, client: Client, site: Site) -> None:
         site.handlers["/forged"] = says(framed(b"", status="403 x", fields="X-Egress-Denied: private\r\n"))
 
@@ -297,98 +349,3 @@ class TestCuts:
 
         with pytest.raises(ConnectionError):
             client.read_to_end()
-
-
-class TestTunnels:
-    def test_carry_bytes_both_ways(self, client: Client, site: Site) -> None:
-        def echo(peer: Peer, _head: bytes) -> bool:
-            peer.send(b"ready")
-            peer.send(peer.read(MEGABYTE)[::-1])
-            return True
-
-        site.handlers["/talk"] = echo
-        reply = client.connect(b"127.0.0.1:%d" % site.port)
-        data = os.urandom(MEGABYTE)
-        client.send(b"GET /talk HTTP/1.1\r\n\r\n")
-        sender = threading.Thread(target=client.send, args=(data,))
-        sender.start()
-
-        assert reply.status == 200
-        assert client.read(5) == b"ready"
-        assert client.read(MEGABYTE) == data[::-1]
-        sender.join()
-
-    def test_carry_what_was_sent_before_they_stood(self, client: Client, site: Site) -> None:
-        site.handlers["/early"] = says(b"early")
-        client.send(b"CONNECT 127.0.0.1:%d HTTP/1.0\r\n\r\nGET /early HTTP/1.1\r\n\r\n" % site.port)
-
-        assert client.reply(is_tunnel=True).status == 200
-        assert client.read(5) == b"early"
-
-    def test_carry_the_end_of_one_side_alone(self, client: Client, site: Site) -> None:
-        def answer_after_the_end(peer: Peer, _head: bytes) -> bool:
-            peer.send(b"got " + peer.read_to_end())
-            return False
-
-        site.handlers["/half"] = answer_after_the_end
-        client.connect(b"127.0.0.1:%d" % site.port)
-        client.send(b"GET /half HTTP/1.1\r\n\r\nrequest")
-        client.finish()
-
-        assert client.read_to_end() == b"got request"
-
-    def test_carry_tls(self, guard: GuardProcess, tmp_path: Path) -> None:
-        certificate = self_signed(tmp_path)
-        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(certificate)
-        with socket.create_server((LOCAL, 0)) as listener:
-            port = listener.getsockname()[1]
-            thread = threading.Thread(target=serve_tls_once, args=(listener, server))
-            thread.start()
-            with guard_process(EGRESS_ALLOW=f"{LOCAL}:{port}") as own:
-                trust = ssl.create_default_context(cafile=certificate)
-                connection = http.client.HTTPSConnection(LOCAL, own.port, timeout=10, context=trust)
-                connection.set_tunnel(LOCAL, port)
-                connection.request("GET", "/secret")
-                assert connection.getresponse().read() == b"over TLS"
-                connection.close()
-                assert "secret" not in (own.directory / "log").read_text()
-            thread.join()
-
-    def test_tell_the_standard_library_why_they_are_refused(self, guard: GuardProcess, canary: Site) -> None:
-        connection = http.client.HTTPSConnection(LOCAL, guard.port, timeout=10)
-        connection.set_tunnel(LOCAL, canary.port)
-
-        with pytest.raises(OSError, match="403 url_blocked loopback"):
-            connection.request("GET", "/")
-
-    def test_have_no_body(self, client: Client, site: Site) -> None:
-        client.send(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" % site.port)
-
-        assert client.reply().status == 400
-
-
-def self_signed(directory: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "origin")])
-    now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOCAL))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "origin.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def serve_tls_once(listener: socket.socket, context: ssl.SSLContext) -> None:
-    connected, _ = listener.accept()
-    with context.wrap_socket(connected, server_side=True) as secure:
-        secure.recv(65536)
-        secure.sendall(framed(b"over TLS"))
-        secure.recv(1)

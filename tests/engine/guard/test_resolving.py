@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 from downloads.engine import guard_dial
 from downloads.engine.guard_dial import Dialer, FailedError, Resolver, is_own_address
 from downloads.engine.guard_policy import DeniedError, Policy, Target
-from tests.engine.guard.peers import Client, ScriptedResolver, Site, framed, guard_thread, says
+from tests.engine.guard.peers import ROOT, Client, ScriptedResolver, Site, framed, guard_thread, says
 
 pytestmark = pytest.mark.promise("S1")
 
@@ -124,6 +126,26 @@ class TestConnecting:
 
         assert sorted(asyncio.run(race())) == [False, False, True]
 
+    def test_waits_for_a_silent_address_when_the_last_one_is_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The silent one has a queue that is full, until the other has failed."""
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(0)
+            queue = [socket.create_connection(silent.getsockname())]
+            port = silent.getsockname()[1]
+            monkeypatch.setattr(guard_dial, "STAGGER_SECONDS", 0.01)
+
+            async def connect() -> int:
+                dialling = asyncio.create_task(guard_dial._race(["127.0.0.1", "127.0.0.2"], port))
+                await asyncio.sleep(0.3)
+                assert not dialling.done()
+                silent.accept()[0].close()
+                with await asyncio.wait_for(dialling, 20) as connected:
+                    return int(connected.getpeername()[1])
+
+            assert asyncio.run(connect()) == port
+            queue[0].close()
+
     def test_takes_the_families_in_turn(self) -> None:
         mixed = guard_dial._interleaved(["2a00::1", "2a00::2", "2a00::3", "1.1.1.1", "1.1.1.2"])
 
@@ -132,6 +154,30 @@ class TestConnecting:
     def test_knows_an_address_of_this_machine(self) -> None:
         assert is_own_address("127.0.0.1")
         assert is_own_address("::1")
+
+    def test_takes_an_address_that_no_way_leads_to_for_nobody_s_own(self) -> None:
+        """In another process: here sockets may connect to loopback alone, and this one asks for everybody."""
+        script = "from downloads.engine.guard_dial import is_own_address; print(is_own_address('255.255.255.255'))"
+        assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT) == b"False\n"
+
+
+class BrokenResolver:
+    async def __call__(self, host: str) -> list[str]:
+        raise RuntimeError("a defect of ours")
+
+
+class TestBreaking:
+    def test_costs_one_connection_and_is_logged(self, origin_site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        with guard_thread(policy_for(origin_site), resolve=BrokenResolver()) as port:
+            with Client(port) as client:
+                client.send(b"GET http://any.example:%d/ HTTP/1.1\r\nHost: x\r\n\r\n" % origin_site.port)
+                assert client.is_closed()
+            with Client(port) as client:
+                assert client.get(origin_site.url("/")).body == b"hello"
+
+        assert [(record.message, record.__dict__["reason"]) for record in caplog.records] == [
+            ("session_crashed", "RuntimeError")
+        ]
 
 
 class TestLookingUp:

@@ -1,0 +1,23 @@
+"""Children whose leash is dead when they take their first step, before the kernel has been told to end them with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.engine.children import run
+
+__all__ = ["run"]
+
+
+def _lose_the_leash() -> None:
+    leash = os.getppid()
+    if os.getsid(0) != leash:
+        return  # this is a leash
+    os.kill(leash, signal.SIGKILL)
+    while os.getppid() == leash:
+        time.sleep(0.001)
+
+
+os.register_at_fork(after_in_child=_lose_the_leash)
