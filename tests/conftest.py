@@ -5,8 +5,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.test import Client
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.described import watch_client
 from tests.origin import Origin
 from tests.origin import media_directory as made_media
 from tests.programs import skip_what_cannot_run
@@ -27,6 +29,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if promise := config.getoption("--promise"):
         keep_those_of(promise, config, items)
     skip_what_cannot_run(items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def described_answers() -> Iterator[None]:
+    """No test may be answered by the API with what its description does not list."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "request", watch_client(Client.request))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ from typing import Any, Self
 import httpx
 import psycopg
 
+from tests.described import check_response
+
 ROOT = Path(__file__).resolve().parent.parent
 API_KEY = "operator-key-of-the-tests-0123456789"
 START_SECONDS = 60.0
@@ -83,7 +85,11 @@ class Product:
         self._log_start = 0
         self.known: set[tuple[int, str]] = set()
         self.api = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}/api/v1", headers={"X-API-Key": API_KEY}, timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{self.port}/api/v1",
+            headers={"X-API-Key": API_KEY},
+            timeout=30,
+            trust_env=False,
+            event_hooks={"response": [check_response]},
         )
 
     def __enter__(self) -> Self:

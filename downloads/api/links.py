@@ -21,7 +21,7 @@ from downloads.api.idempotency import idempotent
 from downloads.api.link_shapes import LinkListQuery, LinkRequestSerializer
 from downloads.api.pagination import link as page_link
 from downloads.api.pagination import page_of, position_of
-from downloads.api.problem import Problem, refused
+from downloads.api.problem import FieldError, Problem
 from downloads.api.query import NoQuery
 from downloads.api.representation import written
 from downloads.library import Ordering
@@ -96,17 +96,22 @@ def issue(
     **chosen: Any,
 ) -> Link:
     if not is_shareable(file, now):
-        raise Problem(410, "file_expired", "The file has been deleted. Retry its job to have it once more.")
+        raise Problem(410, "file_expired", "The file has been deleted. Submit its URL to have it once more.")
     latest = latest_end(file, now)
     if expires_in_sec is not None:
         expires_at = min(now + timedelta(seconds=expires_in_sec), latest)
     elif expires_at is not None and not now < expires_at <= latest:
-        said = written(latest.replace(microsecond=0))
-        raise refused("expires_at", "out_of_range", f"This is not between now and {said}, when the file is deleted.")
+        raise _out_of_range(latest)
     try:
         return Link.objects.issue(file, principal_of(request).user, now, expires_at=expires_at, **chosen)
     except TooManyLinksError as error:
         raise Problem(409, "too_many_links", "Revoke some of this file's links first.") from error
+
+
+def _out_of_range(latest: datetime) -> Problem:
+    message = f"This is not between now and {written(latest.replace(microsecond=0))}, when the file is deleted."
+    error = FieldError(field="expires_at", code="out_of_range", message=message)
+    return Problem(400, "validation_failed", f"expires_at: {message}", errors=[error])
 
 
 def represent_link(link: Link, at: datetime) -> dict[str, Any]:

@@ -29,5 +29,5 @@ class FileView(APIView):
         owner = principal_of(request).user
         file = get_object_or_404(MediaFile.objects.owned_by(owner).select_related("job"), pk=file_id)
         if file.deleted_at is not None:
-            raise Problem(410, "file_expired", "The file has been deleted. Retry its job to have it once more.")
+            raise Problem(410, "file_expired", "The file has been deleted. Submit its URL to have it once more.")
         return response(request, file, headers_of(file, owner, is_inline=is_inline))

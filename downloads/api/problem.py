@@ -31,7 +31,9 @@ MAX_SHOWN = 200
 
 # The stable codes of this API's answers, with their titles: those of jobs, and its own.
 TITLES = {str(code): kind.title for code, kind in ERRORS.items()} | {
+    "archive_changed": "A file of the archive has just gone",
     "authentication_failed": "The request has no valid credentials",
+    "bad_request": "The request cannot be read",
     "body_too_large": "The body is too large",
     "cookies_gone": "The cookies are not there",
     "csrf_failed": "The request may come from another site",
@@ -56,10 +58,15 @@ TITLES = {str(code): kind.title for code, kind in ERRORS.items()} | {
     "not_found": "There is nothing here",
     "not_supported": "This service cannot do that",
     "permission_denied": "This is not allowed",
+    "precondition_failed": "The file is not the one that is asked for",
     "quota_exceeded": "Your quota is used up",
+    "range_not_satisfiable": "The file ends before the range",
     "rate_limit_exceeded": "Too many requests",
+    "request_timeout": "The body came too slowly",
     "storage_full": "The server's disk is full",
+    "storage_unavailable": "The file cannot be read now",
     "too_many_links": "The file has too many links",
+    "too_many_streams": "Too many open downloads and event streams",
     "too_many_webhooks": "You have as many webhooks as you may",
     "unknown_field": "The request has a field that does not exist",
     "unsupported_media_type": "The body is of the wrong type",

@@ -51,6 +51,7 @@ PROBLEMS = {
     "404": ("not_found", "There is nothing here, or nothing that is yours."),
     "405": ("method_not_allowed", "The method is not allowed here."),
     "406": ("not_acceptable", "No such representation is offered."),
+    "408": ("request_timeout", "The request's body came too slowly."),
     "409": ("wrong_state", "The state of the job does not allow this."),
     "410": ("file_expired", "The file has been deleted."),
     "412": ("precondition_failed", "The file is not the one that the request asks for."),
@@ -67,18 +68,21 @@ PROBLEMS = {
 }
 EVERYWHERE = ("400", "405", "406", "500", "503")
 WITH_CREDENTIALS = ("401", "403", "404", "429")
-WITH_BODY = ("413", "415")
+WITH_BODY = ("408", "413", "415")
 CHANGING = ("409",)
 REPEATABLE = ("409", "422")
+LOOKING = ("formats", "metadata", "playlist_preview", "channel_info", "cookies_test", "download_estimate")
 # By operation, where it is not everywhere.
 SPECIAL = {
-    **dict.fromkeys(("formats", "metadata", "playlist_preview", "channel_info", "cookies_test"), ("502", "504", "507")),
+    **dict.fromkeys(LOOKING, ("502", "504", "507")),
     **dict.fromkeys(("download_create", "batch_create", "playlist_download", "channel_download"), ("507",)),
     "download_keep": ("410",),
     "link_create": ("410",),
     "file_retrieve": ("410", "412", "416"),
     "batch_archive": ("409", "410", "412", "416"),
 }
+# Also where the body says nothing: one that comes is read.
+TAKING = frozenset({"post", "put", "patch"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 
@@ -105,7 +109,7 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     statuses = {*EVERYWHERE, *SPECIAL.get(operation["operationId"], ())}
     if any(operation.get("security", [])):
         statuses.update(WITH_CREDENTIALS)
-    if "requestBody" in operation:
+    if method in TAKING:
         statuses.update(WITH_BODY)
     if any(parameter["name"] == HEADER for parameter in operation.get("parameters", [])):
         statuses.update(REPEATABLE)

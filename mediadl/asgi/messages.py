@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from uuid_utils.compat import uuid7
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -61,6 +63,16 @@ def request_headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
+# Of an answer that Django has not seen; the rest get theirs from its middleware.
+NAKED = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"x-xss-protection", b"0"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+
 # Of the file that is not sent; the rest (security headers, X-Request-ID, cookies) describes the answer.
 OF_THE_CONTENT = (
     b"content-type",
@@ -79,10 +91,14 @@ OF_THE_CONTENT = (
 async def send_problem(
     send: Send, *, status: int, code: str, title: str, detail: str, head: Head | None = None, headers: Headers = ()
 ) -> None:
-    """An RFC 9457 document, of the API's shape, with what `head` says about the answer itself."""
-    request_id = (head and head.get(b"x-request-id")) or ""
+    """An RFC 9457 document, of the API's shape, with what `head` says about the answer itself.
+
+    Its `type` is relative, since no layer here knows the server's address.
+    """
+    kept = head.without(*OF_THE_CONTENT) if head else [*NAKED, (b"x-request-id", str(uuid7()).encode())]
+    request_id = dict(kept).get(b"x-request-id", b"").decode()
     problem = {
-        "type": "about:blank",
+        "type": f"/docs/errors#{code}",
         "title": title,
         "status": status,
         "detail": detail,
@@ -92,7 +108,6 @@ async def send_problem(
         "error": {"code": code, "message": detail, "request_id": request_id},
     }
     body = json.dumps(problem).encode()
-    kept = head.without(*OF_THE_CONTENT) if head else [(b"x-content-type-options", b"nosniff")]
     about = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),

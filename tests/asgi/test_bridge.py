@@ -103,6 +103,8 @@ def test_a_body_beyond_the_bound_is_refused_before_the_application(
     answer = ask(bridge(echo, max_body_bytes=100), method="POST", headers=headers, body=[b"x" * 60] * 2)
     assert (answer.status, json.loads(answer.body)["code"]) == (413, "body_too_large")
     assert answer.headers["connection"] == "close"
+    assert (answer.headers["x-frame-options"], answer.headers["cache-control"]) == ("DENY", "no-store")
+    assert answer.headers["x-request-id"] == json.loads(answer.body)["request_id"] != ""
     assert echo.calls == 0
 
 
