@@ -74,7 +74,8 @@ class JobAdmin(ReadOnlyAdmin):
             {"fields": ("attempt", "failures", "crashes", "losses", "snoozes", "error_code", "error_message")},
         ),
         ("Lease", {"fields": ("worker", "lease_expires_at", "eligible_at")}),
-        ("Times", {"fields": ("created_at", "started_at", "finished_at", "updated_at", "expires_at", "is_kept")}),
+        ("Times", {"fields": ("created_at", "started_at", "finished_at", "updated_at")}),
+        ("Its files", {"fields": ("expires_at", "is_kept", "discarded_at")}),
         ("Request", {"fields": ("options", "tags", "client_reference", "metadata", "ytdlp_version")}),
     )
 
@@ -89,7 +90,7 @@ class JobAdmin(ReadOnlyAdmin):
         if term in ERRORS:
             return jobs.with_error(term)
         if owner := user_named(term):
-            return jobs.owned_by(owner)
+            return jobs.belonging_to(owner)
         same = jobs.for_url(term)
         return same if same.exists() else None
 

@@ -65,7 +65,7 @@ def can_be_made(batch: Batch) -> bool:
 
 def of(batch: Batch) -> Archive | None:
     """With what there is now, and a list of what is not. None when there is no file at all."""
-    jobs = list(batch.jobs.in_order())
+    jobs = list(batch.jobs.present().in_order())
     files = list(MediaFile.objects.archivable().filter(job__batch=batch).order_by("job__playlist_index", "job", "pk"))
     if not files:
         return None

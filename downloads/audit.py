@@ -35,7 +35,7 @@ def audit() -> Report:
     report.files = len(found)
     report.stale_work = stale_work()
     publishing = _publishing()
-    rows = dict(MediaFile.objects.stored().values_list("storage_key", "size_bytes"))
+    rows = dict(MediaFile.objects.with_bytes().values_list("storage_key", "size_bytes"))
     report.orphans = sorted(key for key in found.keys() - rows.keys() if key[: key.rfind("/") + 1] not in publishing)
     for key, size in rows.items():
         # A row may have been committed after the store was read.

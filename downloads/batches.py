@@ -199,7 +199,7 @@ def retry(batch: Batch, principal: Principal | None = None) -> int:
     if batch.status == BatchStatus.STOPPING:
         raise TransitionError("retry", batch.status, what="batch")
     with transaction.atomic():
-        again = batch.jobs.retried_with_their_batch()
+        again = batch.jobs.present().retried_with_their_batch()
         if principal:
             submission.check_quota(principal.user, again.count(), principal.key)
         Batch.objects.reopen(batch.pk)

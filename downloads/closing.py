@@ -35,10 +35,10 @@ def advance(user: User) -> None:
     for job in Job.objects.owned_by(user).running():
         with contextlib.suppress(TransitionError):
             job.cancel()
-    while retention.delete_jobs(Job.objects.owned_by(user).finished()[: retention.BATCH]):
+    while retention.delete_jobs(Job.objects.belonging_to(user).finished()[: retention.BATCH]):
         pass
     Batch.objects.owned_by(user).ended().filter(jobs__isnull=True).delete()
-    if not Job.objects.owned_by(user).exists() and not Batch.objects.owned_by(user).exists():
+    if not Job.objects.belonging_to(user).exists() and not Batch.objects.owned_by(user).exists():
         user.delete()
         log.info("account_deleted")
 

@@ -123,7 +123,7 @@ class Source:
         moves = {move.job_id: move for move in fresh if not channels.isdisjoint(_channels_of(move))}
         versions = _running_versions(channels)
         ahead = {job_id for job_id, version in versions.items() if cursor.versions.get(job_id) != version}
-        jobs = list(Job.objects.filter(pk__in=ahead | moves.keys())) if ahead or moves else []
+        jobs = list(Job.objects.present().filter(pk__in=ahead | moves.keys())) if ahead or moves else []
         messages = [message for message in _messages(jobs, moves) if message.channel in channels]
         messages += _ended_probes(channels)
         return Batch(messages=messages, cursor=cursor.past((move.event_id for move in fresh), versions))
@@ -162,7 +162,7 @@ def _ended_probes(channels: Iterable[str]) -> list[Message]:
 
 def _standing(owner_id: uuid.UUID, after: int | None, last: int) -> list[Job]:
     """What has changed since `after`, else all that are still to end, running ones first."""
-    jobs = Job.objects.filter(owner=owner_id)
+    jobs = Job.objects.present().filter(owner=owner_id)
     if after is not None and last - after < TOO_OLD_IDS:
         # Told again is what may have come late.
         events = JobEvent.objects.filter(owner=owner_id, pk__gt=after - REPLAYED_IDS)

@@ -81,7 +81,7 @@ def _unknown() -> Problem:
 
 
 def _links() -> QuerySet[Link]:
-    return Link.objects.select_related("owner", "file__job")
+    return Link.objects.filter(file__job__discarded_at__isnull=True).select_related("owner", "file__job")
 
 
 def admit(link: Link, request: HttpRequest, at: datetime) -> None:

@@ -1,4 +1,6 @@
-"""What is deleted when: files at their expiry, the oldest files over the quota, rows that are long finished."""
+"""What is deleted when: files at their expiry, the oldest files over the quota, rows that are long finished, and what
+people have deleted once they can no longer undo it.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +57,18 @@ def _delete_jobs(jobs: list[Job]) -> int:
     return deleted
 
 
+def finish_discards() -> int:
+    """Ends the deletions that can no longer be undone; how many jobs and files it were."""
+    with transaction.atomic():
+        # Locked, so that none of them is undone while it goes.
+        jobs = list(Job.objects.lapsed().select_for_update()[:BATCH])
+        delete_jobs(jobs)
+        files = list(MediaFile.objects.lapsed().select_for_update()[:BATCH])
+        MediaFile.objects.filter(pk__in=[file.pk for file in files]).update(discarded_at=None)
+        transaction.on_commit(lambda: _remove([file.storage_key for file in files]), robust=True)
+    return len(jobs) + len(files)
+
+
 def _remove(keys: list[str]) -> None:
     crash_points.reach("delete.before_bytes")
     storage.remove(keys)
@@ -73,7 +87,9 @@ def evict_over_quota() -> int:
     """Deletes the oldest files until the store is below STORAGE_QUOTA_BYTES; kept ones never."""
     if not settings.STORAGE_QUOTA_BYTES:
         return 0
-    return len(evict(MediaFile.objects.stored().total_bytes() - settings.STORAGE_QUOTA_BYTES))
+    going = MediaFile.objects.stored().filter(job__in=Job.objects.discarded())
+    kept = MediaFile.objects.stored().total_bytes() - going.total_bytes()
+    return len(evict(kept - settings.STORAGE_QUOTA_BYTES))
 
 
 def evict(excess: int) -> list[Job]:
@@ -89,7 +105,7 @@ def evict(excess: int) -> list[Job]:
 
 
 def _evictable() -> QuerySet[Job]:
-    jobs = Job.objects.filter(_has_files(), status=Status.COMPLETED, is_kept=False)
+    jobs = Job.objects.present().filter(_has_files(), status=Status.COMPLETED, is_kept=False)
     stored = Prefetch("files", MediaFile.objects.stored())
     return jobs.order_by("finished_at").prefetch_related(stored)[:BATCH]
 

@@ -77,6 +77,10 @@ def remove_lent_cookies() -> None:
     cookies.remove_strays()
 
 
+def finish_discards() -> None:
+    retention.finish_discards()
+
+
 def expire() -> None:
     retention.expire_due()
 
@@ -133,5 +137,5 @@ def _safely(step: Callable[[], None]) -> None:
 
 STEPS = (
     *(recover, ring_for_due, look_after_probes, look_after_batches, look_after_webhooks),
-    *(remove_lent_cookies, expire, evict, close_accounts, tidy, sample, forget),
+    *(remove_lent_cookies, finish_discards, expire, evict, close_accounts, tidy, sample, forget),
 )

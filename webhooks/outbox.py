@@ -160,7 +160,7 @@ def _announce(job: Job, targets: list[Target]) -> None:
 
 def _expiring() -> Iterable[Job]:
     hears = Endpoint.objects.enabled().filter(owner=OuterRef("owner"))
-    soon: QuerySet[Job] = Job.objects.filter(
+    soon: QuerySet[Job] = Job.objects.present().filter(
         Exists(hears), status=Status.COMPLETED, expires_at__gt=Now(), expires_at__lte=Now() + EXPIRY_NOTICE
     )
     now = timezone.now()

@@ -25,7 +25,7 @@ def represent_all(batches: list[Batch]) -> list[dict[str, Any]]:
 def represent(batch: Batch, tally: Tally) -> dict[str, Any]:
     """API.md's Batch. Its jobs are read as plain values: there may be thousands."""
     files = {file.job_id: file for file in MediaFile.objects.main_ones().stored().filter(job__batch=batch)}
-    jobs = batch.jobs.in_order().values(*JOB_FIELDS)
+    jobs = batch.jobs.present().in_order().values(*JOB_FIELDS)
     return {
         **_summary(batch, tally, has_files=any(file.crc32 is not None for file in files.values())),
         "jobs": list(_entries(jobs, files)),

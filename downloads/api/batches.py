@@ -148,7 +148,7 @@ class ChannelDownloadView(ListDownloadView):
 
 
 def _nothing_to_archive(batch: Batch) -> Problem:
-    if batch.jobs.filter(status=Status.COMPLETED).exists():
+    if batch.jobs.present().filter(status=Status.COMPLETED).exists():
         return Problem(410, "file_expired", "The files of this batch have been deleted. Submit it again to have them.")
     return Problem(409, "wrong_state", "This batch has no files yet.")
 

@@ -60,8 +60,8 @@ class DownloadedQuerySet(models.QuerySet["Downloaded"]):
         if not wanted:
             return set()
         ids = {media_id for _, media_id in wanted}
-        rows = self.filter(owner=owner_id, media_id__in=ids).values_list("extractor", "media_id")
-        return set(rows) & wanted
+        rows = self.filter(owner=owner_id, media_id__in=ids, job__discarded_at__isnull=True)
+        return set(rows.values_list("extractor", "media_id")) & wanted
 
     def of_jobs(self, job_ids: Iterable[Any]) -> DownloadedQuerySet:
         return self.filter(job__in=list(job_ids))

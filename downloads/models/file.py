@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+# How long a deletion can be undone; the bytes go a little later.
+UNDO_TIME = timedelta(seconds=30)
+
+
 class Kind(models.TextChoices):
     MEDIA = "media", "Media"
     SUBTITLE = "subtitle", "Subtitle"
@@ -25,14 +29,22 @@ class Kind(models.TextChoices):
 
 class MediaFileQuerySet(models.QuerySet["MediaFile"]):
     def owned_by(self, owner: User) -> MediaFileQuerySet:
-        return self.filter(job__owner=owner)
+        return self.filter(job__owner=owner, job__discarded_at__isnull=True)
 
     def stored(self) -> MediaFileQuerySet:
         return self.filter(deleted_at__isnull=True)
 
+    def with_bytes(self) -> MediaFileQuerySet:
+        """Those that are stored, and those whose deletion could still be undone."""
+        return self.filter(Q(deleted_at__isnull=True) | Q(discarded_at__isnull=False))
+
+    def lapsed(self) -> MediaFileQuerySet:
+        """Whose deletion can no longer be undone."""
+        return self.filter(discarded_at__lte=Now() - UNDO_TIME)
+
     def archivable(self) -> MediaFileQuerySet:
         """An archive says the CRC of what is in it before it is read."""
-        return self.stored().filter(crc32__isnull=False)
+        return self.stored().filter(crc32__isnull=False, job__discarded_at__isnull=True)
 
     def main_ones(self) -> MediaFileQuerySet:
         return self.filter(is_main=True)
@@ -66,6 +78,15 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
         """The bytes are to go; the rows stay, so that a late request is told that the file expired."""
         return self.stored().update(deleted_at=Now())
 
+    def discard(self) -> int:
+        """Deleted for everybody, with bytes that stay as long as it can be undone."""
+        return self.stored().update(deleted_at=Now(), discarded_at=Now())
+
+    def restore(self) -> int:
+        """Undoes it for those of them for which there is still time."""
+        still = self.filter(discarded_at__gt=Now() - UNDO_TIME)
+        return still.update(deleted_at=None, discarded_at=None)
+
 
 class MediaFile(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -90,6 +111,8 @@ class MediaFile(models.Model):
     language = models.CharField(max_length=35, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
+    # By its owner alone, and while the bytes are still there.
+    discarded_at = models.DateTimeField(null=True, blank=True)
 
     objects = MediaFileQuerySet.as_manager()
 
@@ -98,8 +121,14 @@ class MediaFile(models.Model):
         indexes = [
             # Sums and the largest are read from it alone.
             models.Index(fields=["-size_bytes"], name="file_stored", condition=Q(deleted_at__isnull=True)),
+            models.Index(fields=["discarded_at"], name="file_discarded", condition=Q(discarded_at__isnull=False)),
         ]
         constraints = [
+            models.CheckConstraint(
+                name="media_file_discarded_is_deleted",
+                condition=Q(discarded_at__isnull=True) | Q(deleted_at__isnull=False),
+                violation_error_message="A file that can be had back is a deleted one.",
+            ),
             models.CheckConstraint(
                 name="media_file_size_not_negative",
                 condition=Q(size_bytes__gte=0),

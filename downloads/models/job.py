@@ -6,7 +6,6 @@ another lease, or none, changes nothing.
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -26,6 +25,7 @@ from downloads.models.counter import Counter
 from downloads.models.event import JobEvent, witness
 from downloads.models.file import MediaFile
 from downloads.models.jobs import JobQuerySet, UrlStart
+from downloads.models.patience import patience, retry_delay
 from downloads.models.statuses import (
     FINISHED,
     UNFINISHED,
@@ -37,13 +37,10 @@ from downloads.models.statuses import (
 )
 
 LEASE = timedelta(seconds=20)
-RETRY_BASE = timedelta(seconds=10)
-RETRY_CAP = timedelta(minutes=15)
 MAX_FAILURES = 5
 MAX_CRASHES = 3
 MAX_LOSSES = 10
 MAX_SNOOZES = 40
-MAX_SNOOZE = timedelta(hours=1)
 
 # A disk or an origin that asks for patience, also by a Retry-After, is not a failed attempt.
 SNOOZING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
@@ -54,12 +51,6 @@ AFRESH: dict[str, Any] = {
     **dict.fromkeys(("finished_at", "total_bytes")),
     **dict.fromkeys(("error_code", "error_message"), ""),
 }
-
-
-def retry_delay(failures: int) -> timedelta:
-    """Full jitter below an exponential ceiling, so that failed jobs do not come back as one wave."""
-    ceiling = min(RETRY_CAP, RETRY_BASE * 2 ** max(0, failures - 1))
-    return timedelta(seconds=ceiling.total_seconds() * random.random())  # noqa: S311 - spreading load needs no secret
 
 
 def default_retention() -> timedelta:
@@ -123,6 +114,8 @@ class Job(models.Model):
     is_kept = models.BooleanField(default=False)
     # When the files go; set on completion, None while kept.
     expires_at = models.DateTimeField(null=True, blank=True)
+    # Deleted by its owner, who can still undo it (downloads/discards.py). Until it goes, only operators see it.
+    discarded_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -160,6 +153,11 @@ class Job(models.Model):
                 violation_error_message="A failed job says why.",
             ),
             models.CheckConstraint(
+                name="job_discarded_only_when_finished",
+                condition=Q(discarded_at__isnull=True) | Q(status__in=FINISHED),
+                violation_error_message="Only a job that has finished can be deleted.",
+            ),
+            models.CheckConstraint(
                 name="job_progress_in_bounds",
                 condition=Q(progress_percent__gte=0, progress_percent__lte=100, downloaded_bytes__gte=0)
                 & (Q(total_bytes__isnull=True) | Q(total_bytes__gte=0)),
@@ -190,6 +188,7 @@ class Job(models.Model):
                 condition=Q(status=Status.COMPLETED, fingerprint__isnull=False),
             ),
             models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
+            models.Index(fields=["discarded_at"], name="job_discarded", condition=Q(discarded_at__isnull=False)),
             models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
             models.Index(fields=["-finished_at"], name="job_failed", condition=Q(status=Status.FAILED)),
             # What operators look for among all jobs; no attempt touches them.
@@ -299,7 +298,7 @@ class Job(models.Model):
     def fail(self, error: JobError) -> None:
         """Ends the attempt with `error`: back to the queue when another try can help, else failed."""
         if error.code in SNOOZING or (error.retry_after is not None and ERRORS[error.code].is_retryable):
-            self._try_again(error, "snoozes", MAX_SNOOZES, _patience(error, self.snoozes))
+            self._try_again(error, "snoozes", MAX_SNOOZES, patience(error, self.snoozes))
         elif ERRORS[error.code].is_retryable:
             self._try_again(error, "failures", MAX_FAILURES, retry_delay(self.failures + 1))
         else:
@@ -362,9 +361,9 @@ class Job(models.Model):
         """One conditional UPDATE; `is_fenced` lets only the attempt make the move that this row was read by."""
         rows = Job.objects.held_by_attempt(self) if is_fenced else Job.objects.filter(pk=self.pk)
         with transaction.atomic():
-            changed = rows.filter(status__in=allowed).update(version=F("version") + 1, updated_at=Now(), **changes)
+            changed = rows.present().filter(status__in=allowed).touch(**changes)
             if not changed:
-                status = Job.objects.filter(pk=self.pk).values_list("status", flat=True).first() or "deleted"
+                status = Job.objects.present().filter(pk=self.pk).values_list("status", flat=True).first() or "deleted"
                 raise (LeaseLostError if is_fenced else TransitionError)(event, status)
             self.refresh_from_db()
             # Before the event, whose witnesses look at them.
@@ -386,10 +385,3 @@ def ended(status: Status) -> dict[str, Any]:
 
 def _said(error: JobError) -> dict[str, Any]:
     return {"error_code": error.code, "error_message": error.message[:2000]}
-
-
-def _patience(error: JobError, snoozes: int) -> timedelta:
-    """What the origin asked for (an hour at most), else a growing pause."""
-    if error.retry_after:
-        return min(timedelta(seconds=error.retry_after), MAX_SNOOZE)
-    return RETRY_BASE + retry_delay(snoozes + 1)

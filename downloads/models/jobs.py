@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import Count, F, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from downloads.engine.errors import ErrorCode
+from downloads.models.event import JobEvent
+from downloads.models.file import UNDO_TIME
 from downloads.models.statuses import FINISHED, UNFINISHED, Status
 
 if TYPE_CHECKING:
@@ -34,8 +36,23 @@ class UrlStart(models.Func):
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    def owned_by(self, owner: User) -> JobQuerySet:
+    def belonging_to(self, owner: User) -> JobQuerySet:
+        """All that are there, also those that the owner has deleted and could still have back."""
         return self.filter(owner=owner)
+
+    def owned_by(self, owner: User) -> JobQuerySet:
+        """Those that the owner is shown."""
+        return self.belonging_to(owner).present()
+
+    def present(self) -> JobQuerySet:
+        return self.filter(discarded_at__isnull=True)
+
+    def discarded(self) -> JobQuerySet:
+        return self.filter(discarded_at__isnull=False)
+
+    def lapsed(self) -> JobQuerySet:
+        """Whose deletion can no longer be undone."""
+        return self.filter(discarded_at__lte=Now() - UNDO_TIME)
 
     def unfinished(self) -> JobQuerySet:
         return self.filter(status__in=UNFINISHED)
@@ -68,7 +85,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def fetched_the_same(self, job: Job, age: timedelta) -> JobQuerySet:
         """Completed within `age`, of the owner of `job` and for a request that the same fetch answers."""
-        same = self.filter(owner=job.owner_id, fingerprint=job.fingerprint, status=Status.COMPLETED)
+        same = self.present().filter(owner=job.owner_id, fingerprint=job.fingerprint, status=Status.COMPLETED)
         return same.filter(finished_at__gt=Now() - age)
 
     def with_error(self, code: str) -> JobQuerySet:
@@ -110,9 +127,32 @@ class JobQuerySet(models.QuerySet["Job"]):
         later = Q(expires_at__isnull=True) | Q(expires_at__gt=Now() + lifetime)
         return self.filter(later, status=Status.COMPLETED).touch(expires_at=Now() + lifetime)
 
+    def discard(self) -> list[Job]:
+        """Deletes those of them that have finished, so that it can be undone; says which, as they are now."""
+        with transaction.atomic():
+            found = self.present().finished().order_by("pk").select_for_update()
+            return self._mark(found, "discarded", discarded_at=Now())
+
+    def restore(self) -> list[Job]:
+        """Undoes it for those of them for which there is still time; says which."""
+        with transaction.atomic():
+            found = self.discarded().filter(discarded_at__gt=Now() - UNDO_TIME).order_by("pk").select_for_update()
+            return self._mark(found, "restored", discarded_at=None)
+
+    def _mark(self, locked: JobQuerySet, event: str, **changes: Any) -> list[Job]:
+        rows = self.model.objects.filter(pk__in=list(locked.values_list("pk", flat=True)))
+        rows.touch(**changes)
+        JobEvent.objects.append_all(rows, event)
+        return list(rows)
+
     def count_by_status(self) -> dict[str, int]:
         rows = self.order_by().values_list("status").annotate(Count("id"))
         return dict.fromkeys(Status.values, 0) | dict(rows)
+
+    def count_present_by_status(self) -> dict[str, int]:
+        """`present().count_by_status()`, of which indexes alone tell, however many there are."""
+        all_of_them, discarded = self.count_by_status(), self.discarded().count_by_status()
+        return {status: count - discarded[status] for status, count in all_of_them.items()}
 
     def longest_wait_seconds(self) -> float:
         """How long the first of those that could start now has been waiting; 0 when nothing waits."""

@@ -52,7 +52,7 @@ class TooManyLinksError(Exception):
 
 class LinkQuerySet(models.QuerySet["Link"]):
     def owned_by(self, owner: User) -> LinkQuerySet:
-        return self.filter(owner=owner)
+        return self.filter(owner=owner, file__job__discarded_at__isnull=True)
 
     def live(self, at: datetime) -> LinkQuerySet:
         """Neither revoked nor expired."""

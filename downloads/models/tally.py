@@ -27,7 +27,7 @@ class Tally:
         wanted = [batch.pk for batch in batches]
         percent = Case(When(status__in=FINISHED, then=Value(100.0)), default=F("progress_percent"))
         counts = {f"of_{status}": Count("id", filter=Q(status=status)) for status in Status.values}
-        jobs = Job.objects.filter(batch__in=wanted).order_by().values("batch")
+        jobs = Job.objects.present().filter(batch__in=wanted).order_by().values("batch")
         rows = jobs.annotate(percent=Avg(percent), versions=Sum("version"), **counts)
         found = {row["batch"]: cls._of(row) for row in rows}
         return {batch_id: found.get(batch_id) or cls() for batch_id in wanted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,11 @@ def back(request: HttpRequest, fallback: str = "home") -> HttpResponse:
     asked = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
     return redirect(asked if is_ours else resolve_url(fallback))
+
+
+def offer_undo(request: HttpRequest, level: int, text: str, at: datetime | None) -> None:
+    """On the page that comes next, which makes a button of the moment (templates/parts/notices.html)."""
+    messages.add_message(request, level, text, extra_tags=at.isoformat() if at else "")
 
 
 def say(request: HttpRequest, level: int, text: str) -> HttpResponse:

@@ -136,7 +136,7 @@ def batch_context(request: HttpRequest, found: Batch) -> dict[str, Any]:
     pages = max(1, -(-card.tally.total // ENTRIES_SHOWN))
     number = min(max(_number(request.GET.get("page", "")), 1), pages)
     begin = (number - 1) * ENTRIES_SHOWN
-    jobs = found.jobs.in_order().prefetch_related(Prefetch("files", MediaFile.objects.stored()))
+    jobs = found.jobs.present().in_order().prefetch_related(Prefetch("files", MediaFile.objects.stored()))
     return {
         "card": card,
         "batch": found,

@@ -10,12 +10,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
-from downloads import retention
+from downloads import discards
 from downloads.api.problem import Problem
-from downloads.models import Job, JobLog, TransitionError
+from downloads.models import Job, JobLog, MediaFile, TransitionError
 from downloads.models.event import JobLogQuerySet
 from downloads.web import answers, listing, story, words
 
@@ -56,19 +56,26 @@ def act(request: HttpRequest, job_id: uuid.UUID, verb: str) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_POST
 def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
-    """GET asks, on a page of its own or in a dialog."""
     found = own_job(request, job_id)
-    if request.method == "GET":
-        template = "jobs/delete.html" if request.headers.get("HX-Request") else "jobs/delete_page.html"
-        action = reverse("job_delete", args=[found.pk])
-        return render(request, template, {"job": found, "count": 1, "action": action, "back": page_of(found)})
-    if retention.delete_jobs([found]):
-        messages.success(request, "Deleted, with its files.")
+    if gone := Job.objects.filter(pk=found.pk).discard():
+        answers.offer_undo(request, messages.SUCCESS, "Deleted, with its files.", gone[0].discarded_at)
         return redirect("library")
     messages.warning(request, "Nothing was deleted: cancel the job first.")
     return redirect(page_of(found))
+
+
+@login_required
+@require_POST
+def delete_file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponse:
+    owned = MediaFile.objects.owned_by(principal_of(request).user).select_related("job")
+    file = get_object_or_404(owned, pk=file_id)
+    if at := discards.discard_file(file):
+        answers.offer_undo(request, messages.SUCCESS, f"Deleted: {words.shorten(file.filename)}", at)
+    else:
+        messages.warning(request, "That file was deleted before.")
+    return redirect(page_of(file.job))
 
 
 def own_job(request: HttpRequest, job_id: uuid.UUID) -> Job:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import Principal, principal_of
 from accounts.quotas import limits_of
-from downloads import retention
+from downloads import discards
 from downloads.api.problem import Problem
+from downloads.engine.errors import JobError
 from downloads.library import Filter, select
 from downloads.models import Job, Status, TransitionError
 from downloads.models.jobs import JobQuerySet
@@ -41,7 +43,7 @@ def library(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def selection(request: HttpRequest) -> HttpResponse:
-    """One verb for all that are ticked. Deleting asks first, on a page that posts the same ticks again."""
+    """One verb for all that are ticked."""
     jobs = list(ticked(request))
     verb = request.POST.get("verb", "")
     if not jobs:
@@ -58,18 +60,25 @@ def selection(request: HttpRequest) -> HttpResponse:
 
 
 def delete(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
-    if "sure" not in request.POST:
-        context = {
-            "jobs": jobs,
-            "count": len(jobs),
-            "action": reverse("library_selection"),
-            "back": request.POST.get("next") or reverse("library"),
-        }
-        return render(request, "jobs/delete_page.html", context)
-    deleted = sum(retention.delete_jobs([job]) > 0 for job in jobs)
-    level, text = told_of(deleted, len(jobs), "deleted")
-    messages.add_message(request, level, text)
-    return redirect("library")
+    gone = Job.objects.filter(pk__in=[job.pk for job in jobs]).discard()
+    answers.offer_undo(request, *told_of(len(gone), len(jobs), "deleted"), gone[0].discarded_at if gone else None)
+    return answers.back(request, "library")
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest) -> HttpResponse:
+    """What the button beside "deleted" does; its `at` is when that was."""
+    try:
+        at = datetime.fromisoformat(request.POST.get("at", ""))
+        restored = discards.undo(principal_of(request).user, at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        restored = 0
+    except JobError as error:
+        return answers.say(request, messages.WARNING, f"It stays deleted. {error.message}")
+    if not restored:
+        return answers.say(request, messages.WARNING, "It is too late to undo that.")
+    return answers.say(request, messages.SUCCESS, "Nothing was deleted: it is all back.")
 
 
 def perform(principal: Principal, action: Action, jobs: list[Job]) -> int:
@@ -111,7 +120,7 @@ def library_context(request: HttpRequest) -> dict[str, Any]:
         "page": page,
         "search": search,
         "status": status,
-        "filters": filters(owned.count_by_status(), status, search),
+        "filters": filters(Job.objects.belonging_to(owner).count_present_by_status(), status, search),
         "stored_bytes": owned.stored_bytes(),
         "stored_limit": limits_of(owner).stored_bytes,
         "bulk": BULK,

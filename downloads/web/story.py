@@ -23,6 +23,10 @@ WORDS = {
     "expired": ("Files deleted: their time was over", ""),
     "evicted": ("Files deleted: the storage was full", "warn"),
     "deleted": ("Files deleted by an operator", ""),
+    "discarded": ("Deleted", ""),
+    "restored": ("Deletion undone", ""),
+    "file_discarded": ("A file was deleted", ""),
+    "file_restored": ("Deletion of a file undone", ""),
     "fetched": ("Files deleted: they had been fetched", ""),
 }
 

@@ -127,10 +127,11 @@ def test_a_job(tab: Tab, everything: dict[str, Job], state: str) -> None:
     inspect(tab.open(f"/jobs/{everything[state].pk}"))
 
 
-def test_a_job_with_the_question_whether_to_delete_it(tab: Tab, everything: dict[str, Job]) -> None:
-    page = tab.open(f"/jobs/{everything['done'].pk}")
-    page.get_by_role("link", name="Delete").click()
-    page.get_by_role("dialog").wait_for()
+def test_a_deletion_that_can_be_undone(tab: Tab, everything: dict[str, Job]) -> None:
+    page = tab.open("/library")
+    page.get_by_label("Choose Cancelled").check()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").wait_for()
     inspect(page)
 
 

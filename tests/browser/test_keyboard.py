@@ -84,21 +84,34 @@ def test_reaches_everything_of_a_running_job(tab: Tab, user: User) -> None:
     expect(page.locator(".row")).to_contain_text("A walk")
 
 
-def test_asks_before_deleting_and_gives_the_focus_back(tab: Tab, finished: Callable[..., Job]) -> None:
-    job = finished(title="A walk")
-    page = tab.open(f"/jobs/{job.pk}")
-    opener = page.locator("#do-delete")
-    opener.focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    expect(opener).to_be_focused()
-    page.keyboard.press("Enter")
-    page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
+def open_quietly(tab: Tab, job: Job) -> Page:
+    """Until it has looked again, as it does at first: there is nothing to be seen of a job that is deleted."""
+    with tab.page.expect_response(lambda response: "hx-request" in response.request.headers):
+        return tab.open(f"/jobs/{job.pk}")
+
+
+def test_deletes_and_undoes(tab: Tab, finished: Callable[..., Job]) -> None:
+    page = open_quietly(tab, finished(title="A walk"))
+    page.locator("#do-delete").press("Enter")
     page.wait_for_url("**/library")
-    assert not Job.objects.exists()
+    assert not Job.objects.present().exists()
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_text("Nothing was deleted: it is all back.")).to_be_visible()
+    expect(page.get_by_role("link", name="A walk", exact=True)).to_be_visible()
+    assert Job.objects.present().exists()
+
+
+def test_offers_to_undo_for_a_while_and_not_from_under_the_focus(tab: Tab, finished: Callable[..., Job]) -> None:
+    tab.page.clock.install()
+    page = open_quietly(tab, finished(title="A walk"))
+    page.locator("#do-delete").press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    undo.focus()
+    page.clock.fast_forward(60_000)
+    expect(undo).to_be_visible()
+    undo.blur()
+    page.clock.fast_forward(60_000)
+    expect(undo).to_have_count(0)
 
 
 def test_chooses_a_range_in_the_library(tab: Tab, user: User) -> None:

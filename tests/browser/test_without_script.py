@@ -50,11 +50,15 @@ def test_plays_keeps_and_deletes(plain_tab: Tab, finished: Callable[..., Job]) -
     expect(page.locator("video")).to_be_visible()
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_text("kept until you delete it")).to_be_visible()
-    page.get_by_role("link", name="Delete").click()
-    expect(page.get_by_role("heading", name="Delete this download?")).to_be_visible()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete clip.mp4").click()
+    expect(page.get_by_text("The files are deleted")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("video")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Deleted, with its files.")).to_be_visible()
-    assert not Job.objects.exists()
+    assert not Job.objects.present().exists()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="A walk", exact=True)).to_be_visible()
 
 
 def test_hides_what_needs_a_script(plain_tab: Tab, finished: Callable[..., Job]) -> None:
@@ -76,7 +80,6 @@ def test_searches_filters_and_acts_on_several(plain_tab: Tab, user: User) -> Non
     page.get_by_label("Choose Rain").check()
     page.get_by_label("Choose Snow").check()
     page.locator("#selection").get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("1 of 2 deleted.")).to_be_visible()
 
 

@@ -13,7 +13,8 @@ from django_q.models import OrmQ
 
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
 from downloads.models import FINISHED, LEGAL_MOVES, Job, JobEvent, LeaseLostError, Stage, Status, TransitionError
-from downloads.models.job import MAX_CRASHES, MAX_FAILURES, MAX_LOSSES, MAX_SNOOZES, RETRY_CAP, retry_delay
+from downloads.models.job import MAX_CRASHES, MAX_FAILURES, MAX_LOSSES, MAX_SNOOZES
+from downloads.models.patience import RETRY_CAP, retry_delay
 from tests.factories import JobFactory, UserFactory, row
 
 pytestmark = pytest.mark.django_db

@@ -96,7 +96,7 @@ def test_gives_the_player_its_poster_and_subtitles(page: Client, user: User) -> 
     assert f'src="/api/v1/files/{track.pk}/s.vtt?inline=1" srclang="de"' in text
 
 
-@pytest.mark.parametrize("path", ["", "/log", "/delete"])
+@pytest.mark.parametrize("path", ["", "/log"])
 def test_of_others_there_is_nothing(page: Client, other: User, path: str) -> None:
     job = JobFactory(owner=other, finished=True)
     assert page.get(f"/jobs/{job.pk}{path}").status_code == 404
@@ -109,7 +109,7 @@ def test_of_others_nothing_can_be_changed(page: Client, other: User, verb: str) 
     assert row(Job, job.pk).version == job.version
 
 
-@pytest.mark.parametrize("path", ["", "/log", "/delete"])
+@pytest.mark.parametrize("path", ["", "/log"])
 def test_leads_strangers_to_the_sign_in_page(user: User, path: str) -> None:
     job = JobFactory(owner=user, finished=True)
     answer = Client().get(f"/jobs/{job.pk}{path}")
@@ -182,16 +182,65 @@ def test_never_leads_elsewhere(page: Client, user: User, elsewhere: str) -> None
     assert page.post(f"/jobs/{job.pk}/cancel", {"next": elsewhere})["Location"] == "/"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_deletes_a_job_with_its_bytes_after_asking(page: Client, user: User, data_dir: Path) -> None:
+def undo_offered(text: str) -> dict[str, str]:
+    """What the button beside "deleted" posts."""
+    return {"at": text.partition('name="at" value="')[2].partition('"')[0], "next": "/library"}
+
+
+def test_deletes_a_job_at_once_and_undoes_it(page: Client, user: User, data_dir: Path) -> None:
+    job = JobFactory(owner=user, finished=True, title="A walk")
+    file = with_bytes(job)
+    address = f"/api/v1/files/{file.pk}"
+    assert f'action="/jobs/{job.pk}/delete"' in page.get(f"/jobs/{job.pk}").text
+    answer = page.post(f"/jobs/{job.pk}/delete", follow=True)
+    assert answer.redirect_chain == [("/library", 302)]
+    assert "A walk" not in answer.text
+    assert [page.get(path).status_code for path in (f"/jobs/{job.pk}", address, f"/api/v1/download/{job.pk}")] == [
+        404
+    ] * 3
+    assert page.delete(f"/api/v1/download/{job.pk}").status_code == 404
+    assert page.post(f"/jobs/{job.pk}/delete").status_code == 404
+    undone = page.post("/undo", undo_offered(answer.text), follow=True)
+    assert "it is all back" in undone.text
+    assert "A walk" in undone.text
+    assert "Deletion undone" in page.get(f"/jobs/{job.pk}").text
+    assert page.get(address).status_code == 200
+
+
+def test_deletes_one_of_its_files_and_undoes_it(page: Client, user: User, data_dir: Path) -> None:
     job = JobFactory(owner=user, finished=True)
     file = with_bytes(job)
-    assert "Delete this download?" in page.get(f"/jobs/{job.pk}/delete").text
-    assert "<html" not in page.get(f"/jobs/{job.pk}/delete", headers=HTMX).text
-    assert Job.objects.filter(pk=job.pk).exists()
-    assert page.post(f"/jobs/{job.pk}/delete")["Location"] == "/library"
-    assert not Job.objects.filter(pk=job.pk).exists()
-    assert not storage.path_of(file.storage_key).exists()
+    address = f"/api/v1/files/{file.pk}"
+    assert f'action="/files/{file.pk}/delete"' in page.get(f"/jobs/{job.pk}").text
+    answer = page.post(f"/files/{file.pk}/delete", follow=True)
+    assert answer.redirect_chain == [(f"/jobs/{job.pk}", 302)]
+    assert "The files are deleted" in answer.text
+    assert page.get(address).status_code == 410
+    assert "was deleted before" in page.post(f"/files/{file.pk}/delete", follow=True).text
+    page.post("/undo", undo_offered(answer.text))
+    assert page.get(address).status_code == 200
+
+
+def test_of_others_no_file_is_deleted_and_nothing_undone(page: Client, other: User) -> None:
+    file = MediaFileFactory(job=JobFactory(owner=other, finished=True))
+    assert page.post(f"/files/{file.pk}/delete").status_code == 404
+    (gone,) = Job.objects.filter(pk=file.job.pk).discard()
+    assert "too late" in page.post("/undo", {"at": str(gone.discarded_at)}, follow=True).text
+    assert row(Job, gone.pk).discarded_at is not None
+
+
+@pytest.mark.parametrize("at", ["", "x", "2026-01-01", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999", "\0"])
+def test_makes_do_with_any_moment(page: Client, at: str) -> None:
+    assert "too late" in page.post("/undo", {"at": at}, follow=True).text
+
+
+def test_says_why_something_stays_deleted(page: Client, user: User) -> None:
+    user.max_stored_bytes = 8
+    user.save()
+    (gone,) = Job.objects.filter(pk=MediaFileFactory(job=JobFactory(owner=user, finished=True)).job.pk).discard()
+    MediaFileFactory(job=JobFactory(owner=user, finished=True))
+    answer = page.post("/undo", {"at": str(gone.discarded_at)}, follow=True)
+    assert "It stays deleted. You can have files of 8 bytes." in answer.text
 
 
 def test_does_not_delete_what_still_runs(page: Client, user: User) -> None:
@@ -232,7 +281,7 @@ def test_shows_hostile_words_as_words(page: Client, user: User) -> None:
         options={"path_template": evil},
     )
     JobLog.objects.append(job, [(timezone.now(), "error", evil)])
-    for path in (f"/jobs/{job.pk}", "/", "/library", f"/jobs/{job.pk}/delete", f"/jobs/{job.pk}/log"):
+    for path in (f"/jobs/{job.pk}", "/", "/library", f"/jobs/{job.pk}/log"):
         text = page.get(path).text
         assert "<script>" not in text
         assert "<img src=x" not in text

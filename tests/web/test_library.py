@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -76,11 +75,11 @@ def test_asks_the_database_equally_often_however_many_jobs_there_are(
 ) -> None:
     MediaFileFactory(job=JobFactory(owner=user, finished=True))
     page.get("/library")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page.get("/library")
     for _ in range(20):
         MediaFileFactory(job=JobFactory(owner=user, finished=True))
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page.get("/library")
 
 
@@ -91,22 +90,30 @@ def test_does_to_several_what_their_state_allows(page: Client, user: User) -> No
     assert "1 of 2 done: cancel. The state of the others does not allow it." in answer.text
 
 
-@pytest.mark.django_db(transaction=True)
-def test_deletes_several_after_asking(page: Client, user: User, data_dir: Path) -> None:
+def test_deletes_several_and_undoes_all_of_it(page: Client, user: User) -> None:
     jobs = [JobFactory(owner=user, finished=True, title=f"clip {number}") for number in range(2)]
     running = JobFactory(owner=user, running=True)
     ticks = {"verb": "delete", "job": [job.pk for job in (*jobs, running)]}
-    asked = page.post("/library/selection", ticks)
-    assert "Delete 3 downloads?" in asked.text
-    assert Job.objects.count() == 3
-    answer = page.post("/library/selection", ticks | {"sure": "yes"}, follow=True)
-    assert list(Job.objects.all()) == [running]
+    answer = page.post("/library/selection", ticks | {"next": "/library?q=clip"}, follow=True)
+    assert answer.redirect_chain == [("/library?q=clip", 302)]
     assert "2 of 3 deleted." in answer.text
+    assert list(Job.objects.present()) == [running]
+    assert [item["count"] for item in page.get("/library").context["filters"]] == [1, 1]
+    at = answer.text.partition('name="at" value="')[2].partition('"')[0]
+    page.post("/undo", {"at": at})
+    assert set(Job.objects.present()) == {*jobs, running}
+
+
+def test_offers_nothing_to_undo_where_nothing_was_deleted(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, running=True)
+    answer = page.post("/library/selection", {"verb": "delete", "job": [job.pk]}, follow=True)
+    assert "0 of 1 deleted." in answer.text
+    assert 'action="/undo"' not in answer.text
 
 
 def test_touches_nothing_of_others_however_it_is_asked(page: Client, other: User) -> None:
     job = JobFactory(owner=other, finished=True)
-    page.post("/library/selection", {"verb": "delete", "sure": "yes", "job": [job.pk]})
+    page.post("/library/selection", {"verb": "delete", "job": [job.pk]})
     page.post("/library/selection", {"verb": "keep", "job": [job.pk]})
     assert row(Job, job.pk).version == job.version
 
