@@ -11,6 +11,7 @@ PARALLEL := -n 4 --dist worksteal
 # $(call tested,NAME,COMMAND): NAME keeps what failed in one part from what failed in another.
 tested = $(call run,$(1),$(2))$(if $(CI), || { test $$? -eq 1 && $(call run,$(1),$(2)) --last-failed -n 0 --reruns 1 --reruns-delay 2; })
 run = $(2) -o cache_dir=.pytest_cache/$(1) $(PYTEST_ARGS)
+comma := ,
 FAULTS_DATABASES ?= sqlite,postgres
 # The long runs are in files that pytest does not collect by itself.
 FAULTS := env MEDIADL_TESTING=1 $(BIN)/python -m pytest tests/faults -s -o python_files='test_*.py full_*.py'
@@ -46,8 +47,10 @@ test-postgres: .venv/.dev
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)
 
+# Both databases at once: most of the time is spent waiting. Two say nothing until they have ended.
 faults: .venv/.dev ## every fault, the long runs too, on FAULTS_DATABASES (sqlite,postgres)
-	@for database in $$(echo $(FAULTS_DATABASES) | tr , ' '); do $(MAKE) --no-print-directory faults-$$database || exit 1; done
+	@$(MAKE) --no-print-directory $(if $(findstring $(comma),$(FAULTS_DATABASES)),--jobs --output-sync=target) \
+	  $(addprefix faults-,$(subst $(comma), ,$(FAULTS_DATABASES)))
 
 faults-sqlite: .venv/.dev
 	$(FAULTS) $(PYTEST_ARGS)
