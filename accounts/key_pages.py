@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.forms import KeyForm, RenameForm, RotateForm
+from accounts.key_usage import charts_of
 from accounts.limits import limit_form
 from accounts.models import ApiKey, KeyUnusableError
 from accounts.principal import principal_of
@@ -98,7 +99,8 @@ def own_key(request: HttpRequest, key_id: uuid.UUID) -> ApiKey:
 def keys_page(request: HttpRequest, form: KeyForm, status: int = 200) -> HttpResponse:
     now = timezone.now()
     owned = ApiKey.objects.owned_by(principal_of(request).user).newest_first()
-    listed = [(key, key.state(now)) for key in owned]
+    charts = charts_of([key.pk for key in owned])
+    listed = [(key, key.state(now), charts.get(key.pk)) for key in owned]
     context = {"form": form, "rotate_form": RotateForm(auto_id=False), "keys": listed}
     return render(request, "accounts/keys.html", context, status=status)
 

@@ -94,8 +94,8 @@ def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
     day = DayUsage.objects
     if not day.take_jobs(owner.pk, wanted, most_jobs=limits.jobs_per_day, most_bytes=limits.bytes_per_day):
         raise _day_is_used_up(owner, limits).problem()
-    if key and key.max_jobs_per_day and not day.take_jobs(key.pk, wanted, most_jobs=key.max_jobs_per_day):
-        raise _key_is_used_up(key.max_jobs_per_day).problem()
+    if key and not day.take_jobs(key.pk, wanted, most_jobs=key.max_jobs_per_day):
+        raise _key_is_used_up(key.max_jobs_per_day or 0).problem()
 
 
 def wait_for_turn(owner: User, wanted: int = 1) -> None:
@@ -150,11 +150,12 @@ def _half(owner: User) -> int:
 
 
 class Meter:
-    """Charges one attempt's bytes to its owner's day as they arrive, and knows when they are too many."""
+    """Charges an attempt's bytes to its owner's and its key's day as they arrive; knows when they are too many."""
 
     def __init__(self, job: Job) -> None:
         """`job` as the attempt finds it: what earlier attempts have fetched was charged to them."""
         self._owner = job.owner
+        self._key_id = job.api_key_id
         self._limits = limits_of(job.owner)
         self._level = job.downloaded_bytes
         self._uncharged = 0
@@ -178,6 +179,8 @@ class Meter:
         if not self._uncharged:
             return None
         total = DayUsage.objects.add_bytes(self._owner.pk, self._uncharged)
+        if self._key_id:
+            DayUsage.objects.add_bytes(self._key_id, self._uncharged)
         self._uncharged = 0
         limit = self._limits.bytes_per_day
         return _error(_bytes_are_used_up(limit)) if limit and total > limit else None

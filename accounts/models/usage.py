@@ -6,6 +6,7 @@ A subject is the id of a user or of a key. Rows outlive the jobs that they count
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import ClassVar
 
@@ -56,6 +57,11 @@ class DayUsageManager(models.Manager["DayUsage"]):
     def of_today(self, subject: uuid.UUID) -> DayUsage:
         """An unsaved row of zeros where nothing was used yet."""
         return self.filter(subject=subject, day=today()).first() or DayUsage(subject=subject, day=today())
+
+    def of_days(self, subjects: Iterable[uuid.UUID], days: int) -> dict[tuple[uuid.UUID, date], DayUsage]:
+        """By subject and day, of so many days up to today; nothing of days without use."""
+        rows = self.filter(subject__in=list(subjects), day__gt=today() - timedelta(days=days))
+        return {(row.subject, row.day): row for row in rows}
 
     def purge(self) -> int:
         return self.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 HEIGHT = 100.0
 GAP = 0.15
 
@@ -64,12 +66,12 @@ class Chart:
 def stacked(title: str, labels: Sequence[str], series: Sequence[Series], shown: Callable[[int], str] = str) -> Chart:
     """Bars of several series upon each other, of what came. All have one value for each label."""
     total = sum(sum(one.values) for one in series)
-    return _chart(title, f"{shown(total)} in all", labels, series, shown)
+    return _chart(title, gettext("{count} in all").format(count=shown(total)), labels, series, shown)
 
 
 def levels(title: str, labels: Sequence[str], series: Series, shown: Callable[[int], str] = str) -> Chart:
     """Bars of what there was, the last of which is now."""
-    return _chart(title, f"{shown(series.values[-1])} now", labels, [series], shown)
+    return _chart(title, gettext("{count} now").format(count=shown(series.values[-1])), labels, [series], shown)
 
 
 def _chart(
@@ -79,7 +81,7 @@ def _chart(
     top = max(sums, default=0)
     return Chart(
         title=title,
-        summary=f"{summary}, {shown(top)} at most",
+        summary=gettext("{summary}, {count} at most").format(summary=summary, count=shown(top)),
         legend=[(one.name, one.tone) for one in series] if len(series) > 1 else [],
         columns=[_column(number, label, series, top, shown) for number, label in enumerate(labels)],
     )

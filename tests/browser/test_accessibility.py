@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, DayUsage, User
 from downloads import cookies
 from downloads.models import Job, JobEvent, JobLog
 from tests.browser.conftest import OpenTab, Tab
@@ -160,9 +160,11 @@ def test_a_page_without_content(tab: Tab, path: str) -> None:
 
 
 def test_keys(tab: Tab, user: User) -> None:
-    ApiKey.objects.issue(user, LONG[:100], ["read", "write"], timezone.now() + timedelta(days=3))
+    used, _ = ApiKey.objects.issue(user, LONG[:100], ["read", "write"], timezone.now() + timedelta(days=3))
+    DayUsage.objects.take_jobs(used.pk, 3)
     ApiKey.objects.issue(user, "old laptop", ["read"], None)[0].revoke()
     page = tab.open("/accounts/keys/")
+    page.get_by_text("Use in the last 30 days").click()
     page.get_by_text("Change or revoke").click()
     inspect(page)
 
