@@ -52,10 +52,7 @@ def presented_keys(request: Request) -> set[str]:
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The browser's session, with CSRF; unlike DRF's own it has a challenge, so that nobody is answered 401."""
-
-    def authenticate_header(self, request: Request) -> str:
-        return CHALLENGE
+    """The browser's session, with CSRF. The challenge of a 401 is that of the keys, who are asked first."""
 
     def enforce_csrf(self, request: Request) -> None:
         try:
@@ -73,9 +70,6 @@ class AnonymousPrincipalAuthentication(authentication.BaseAuthentication):
         if request.method not in SAFE_METHODS and is_from_another_site(request):
             raise exceptions.PermissionDenied("The request comes from a page of another site.", code="csrf_failed")
         return User.objects.anonymous(), None
-
-    def authenticate_header(self, request: Request) -> str:
-        return CHALLENGE
 
 
 def is_from_another_site(request: Request) -> bool:

@@ -70,7 +70,8 @@ class Attempt:
             self._log.warning("An earlier attempt ended while it changed the finished file; it is downloaded again")
         (self._work / FFMPEG_PROGRESS).unlink(missing_ok=True)
         block = options.block_bytes(self._spec.limits.max_bytes)
-        with closing(ytdlp.Downloader(self._params(), self, max_block_bytes=block)) as downloader:
+        made = ytdlp.Downloader(self._params(), self, last_words=self._last_words, max_block_bytes=block)
+        with closing(made) as downloader:
             downloader.extract_info(self._spec.url)
             self._hand_over(downloader.heard, downloader.digest)
 
@@ -121,18 +122,17 @@ class Attempt:
     def finished(self, info: ytdlp.Info) -> None:
         self._result = dict(info)  # yt-dlp empties its own afterwards
 
-    def last_words(self) -> str:
+    def _last_words(self) -> str:
         return redact(self._words(), self._spec.work_directory)
 
     def _params(self) -> dict[str, Any]:
         """The pure options, and what takes callables or a look at this machine."""
         chosen = self._spec.options
         params = options.build(self._spec)
+        params |= tools.javascript_params()
         params["logger"] = self._log
         params["progress_hooks"] = [self._reporter.arrived]
         params["retry_sleep_functions"] = {"http": _pause, "fragment": _pause, "extractor": _pause}
-        if javascript := tools.find_javascript():
-            params["js_runtimes"] = {"deno": {"path": javascript}}
         if chosen.clip_start_sec is not None or chosen.clip_end_sec is not None:
             end = math.inf if chosen.clip_end_sec is None else chosen.clip_end_sec
             params["download_ranges"] = download_range_func([], [(chosen.clip_start_sec or 0, end)])

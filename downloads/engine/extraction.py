@@ -20,7 +20,7 @@ from downloads.engine.errors import ErrorCode, JobError, classify
 from downloads.engine.logs import JobLog
 from downloads.engine.metadata import NAME_CHARACTERS, clean_number, clean_text, metadata
 from downloads.engine.reporter import Emit, Reporter
-from downloads.engine.spec import JobSpec, ProbeRequest, Stage
+from downloads.engine.spec import JobSpec, ProbeRequest
 
 # An event is a line of 1 MiB at most.
 ITEMS_PER_EVENT = 20
@@ -36,7 +36,7 @@ def run(spec: JobSpec, request: ProbeRequest, emit: Emit) -> int:
     reporter = Reporter(emit, spec.limits, time.monotonic)
     log = JobLog(lambda _level, _message: None, spec.work_directory)
     try:
-        with closing(ytdlp.Downloader(_params(spec, request, log), _Deaf())) as downloader:
+        with closing(ytdlp.Downloader(_params(spec, request, log), ytdlp.Deaf())) as downloader:
             look = _look_at_media if request.kind == "media" else _look_at_list
             look(downloader, spec, request, reporter)
     except BaseException as error:  # noqa: BLE001 -- the frame below the process's last: everything is told
@@ -46,20 +46,8 @@ def run(spec: JobSpec, request: ProbeRequest, emit: Emit) -> int:
     return 0
 
 
-class _Deaf:
-    """Nothing is downloaded, so there is nothing to listen to."""
-
-    def entered(self, stage: Stage) -> None: ...
-    def chosen(self, info: ytdlp.Info) -> None: ...
-    def finished(self, info: ytdlp.Info) -> None: ...
-    def last_words(self) -> str:
-        return ""
-
-
 def _params(spec: JobSpec, request: ProbeRequest, log: JobLog) -> dict[str, Any]:
-    params = options.build(spec) | {"postprocessors": [], "logger": log}
-    if javascript := tools.find_javascript():
-        params["js_runtimes"] = {"deno": {"path": javascript}}
+    params = options.build(spec) | tools.javascript_params() | {"postprocessors": [], "logger": log}
     if request.kind == "list":
         del params["playlist_items"]
         # A channel's pages say "two weeks ago", which is better than nothing to filter by.

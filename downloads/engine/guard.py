@@ -117,7 +117,7 @@ class Guard:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    _die_with_parent()
+    set_parent_death_signal(signal.SIGKILL)
     try:
         loglines.to_stderr(options.log_format, os.environ.get("LOG_LEVEL", "INFO"))
         policy = Policy.from_environment(os.environ)
@@ -128,13 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guard = Guard(policy, limits=limits, stats=Stats(options.stats))
     log.info("guard_listening", extra={"address": "{}:{}".format(*listener.getsockname())})
     asyncio.run(_serve_until_told(guard, listener))
-
-
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    set_parent_death_signal(signal.SIGKILL)
-    if os.getppid() != parent:  # it went before the signal was set
-        sys.exit("guard: the parent has gone")
 
 
 async def _serve_until_told(guard: Guard, listener: socket.socket) -> None:

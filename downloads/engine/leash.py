@@ -62,12 +62,10 @@ class Leash:
             self._enforce(time.monotonic())
 
     def _listen(self) -> None:
-        try:
-            received = self._connection.recv(4096, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
+        with suppress(BlockingIOError):  # woken for nothing
+            self._hear(_received(self._connection))
+
+    def _hear(self, received: bytes) -> None:
         self._commands += received
         if received:
             self._obey()
@@ -128,6 +126,14 @@ class Leash:
         lines += self._verdict.to_line() if self._verdict else b""
         lines += Event(name="exit", data={"status": status}).to_line()
         wire.send(self._connection, lines, seconds=_LAST_WORDS_SECONDS)
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Empty when the slot has let go, however. Raises BlockingIOError."""
+    try:
+        return connection.recv(4096, socket.MSG_DONTWAIT)
+    except ConnectionError:
+        return b""
 
 
 def max_disk_bytes(limits: Limits) -> int:

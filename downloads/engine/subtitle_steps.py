@@ -17,7 +17,7 @@ class SubtitlesConvertorPP(FFmpegSubtitlesConvertorPP):  # type: ignore[misc]  #
             alone = {language: subtitle}
             try:
                 more, _ = super().run(info | {"requested_subtitles": alone})
-            except (PostProcessingError, ValueError) as error:
+            except (PostProcessingError, ValueError, SyntaxError) as error:  # the last is Python's of XML
                 self._leave_out(info, language, f"cannot be read: {error}")
                 continue
             leftover += more

@@ -6,6 +6,7 @@ import functools
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 VERSION_TIMEOUT_SECONDS = 10
 
@@ -24,6 +25,12 @@ def find_ffmpeg(given: str = "") -> str | None:
 def find_javascript() -> str | None:
     """A runtime that yt-dlp can use for YouTube's challenges: the deno wheel's binary, else PATH."""
     return _deno_of_wheel() or shutil.which("deno")
+
+
+def javascript_params() -> dict[str, Any]:
+    """What yt-dlp is told of it."""
+    javascript = find_javascript()
+    return {"js_runtimes": {"deno": {"path": javascript}}} if javascript else {}
 
 
 def version_of(program: str) -> str | None:

@@ -15,7 +15,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from downloads.engine import options, tools, ytdlp
 from downloads.engine.errors import classify
-from downloads.engine.spec import DownloadOptions, JobSpec, Stage
+from downloads.engine.spec import DownloadOptions, JobSpec
 
 _PAGE = b"""<!doctype html><html><head><title>warm</title>
 <meta property="og:video" content="http://warm.invalid/clip.mp4"></head><body></body></html>"""
@@ -39,14 +39,6 @@ _MAX_PATTERNS = 20_000
 _MAX_DATE_FORMATS = 500
 
 
-class _Deaf:
-    def entered(self, stage: Stage) -> None: ...
-    def chosen(self, info: ytdlp.Info) -> None: ...
-    def finished(self, info: ytdlp.Info) -> None: ...
-    def last_words(self) -> str:
-        return ""
-
-
 class _Memory(ytdlp.Downloader):
     """Answers from memory: warming touches no network."""
 
@@ -63,7 +55,7 @@ def warm() -> None:
     classify(Exception())
     with (
         tempfile.TemporaryDirectory() as directory,
-        closing(_Memory({**options.build(_spec(directory)), "logger": _Silence()}, _Deaf())) as downloader,
+        closing(_Memory({**options.build(_spec(directory)), "logger": _Silence()}, ytdlp.Deaf())) as downloader,
     ):
         for path in _ANSWERS:
             downloader.extract_info(f"http://warm.invalid{path}", download=path == "/clip.mp4")
@@ -85,8 +77,7 @@ def _spec(directory: str) -> JobSpec:
 
 def _remember_patterns() -> None:
     for module, name, size in ((re, "_MAXCACHE", _MAX_PATTERNS), (_strptime, "_CACHE_MAX_SIZE", _MAX_DATE_FORMATS)):
-        if hasattr(module, name):
-            setattr(module, name, size)
+        setattr(module, name, size)  # a Python that reads another name remembers less
 
 
 def _make_handlers(downloader: ytdlp.Downloader) -> None:

@@ -49,14 +49,30 @@ class Listener(Protocol):
     def entered(self, stage: Stage) -> None: ...
     def chosen(self, info: Info) -> None: ...
     def finished(self, info: Info) -> None: ...
-    def last_words(self) -> str: ...
+
+
+class Deaf:
+    """For a look, where nothing is downloaded."""
+
+    def entered(self, stage: Stage) -> None: ...
+    def chosen(self, info: Info) -> None: ...
+    def finished(self, info: Info) -> None: ...
 
 
 class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
-    def __init__(self, params: dict[str, Any], listener: Listener, *, max_block_bytes: int = 1024**2) -> None:
+    def __init__(
+        self,
+        params: dict[str, Any],
+        listener: Listener,
+        *,
+        last_words: Callable[[], str] = str,
+        max_block_bytes: int = 1024**2,
+    ) -> None:
+        """`last_words` are those of a program that it started and that failed."""
         super().__init__(params, auto_init=False)
         _bound_blocks(max_block_bytes)
         self._listener = listener
+        self._last_words = last_words
         self.heard = facts.NOTHING
         self.digest: Digest | None = None
         FFmpegPostProcessor._ffmpeg_location.set(params.get("ffmpeg_location"))  # noqa: SLF001 -- as its main() does
@@ -110,9 +126,7 @@ class Downloader(YoutubeDL):  # type: ignore[misc]  # yt_dlp has no types
                 self.report_warning(f"A subtitle could not be downloaded: {error}")
                 return False, False
             if "exited with code" in str(error):
-                raise DownloadError(
-                    f"{error}: {self._listener.last_words()}", getattr(error, "exc_info", None)
-                ) from error
+                raise DownloadError(f"{error}: {self._last_words()}", getattr(error, "exc_info", None)) from error
             raise
 
     def pre_process(self, ie_info: Info, key: str = "pre_process", files_to_move: Info | None = None) -> Any:

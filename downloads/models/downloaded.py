@@ -15,7 +15,6 @@ from django.db import models
 from django.db.models.functions import Now
 
 if TYPE_CHECKING:
-    from accounts.models import User
     from downloads.models.job import Job
 
 Key = tuple[str, str]
@@ -43,9 +42,6 @@ def keys_of_job(job: Job) -> list[Key]:
 
 
 class DownloadedQuerySet(models.QuerySet["Downloaded"]):
-    def owned_by(self, owner: User) -> DownloadedQuerySet:
-        return self.filter(owner=owner)
-
     def record(self, job: Job) -> None:
         """In the transaction that publishes the job's files."""
         rows = [

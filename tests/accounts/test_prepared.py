@@ -30,6 +30,12 @@ def test_a_row_that_is_inserted_is_the_row_that_is_read() -> None:
     assert {name: getattr(job, name) for name in columns} == {name: getattr(stored, name) for name in columns}
 
 
+def test_a_query_with_more_parameters_than_its_one_is_refused() -> None:
+    query = prepared.Prepared(lambda url: Job.objects.filter(url=url, host="media.example"))
+    with pytest.raises(ValueError, match="has 2"):
+        query.fetch("http://media.example/a")
+
+
 def test_it_differs_from_one_that_django_saved_in_nothing_but_whose_it_is_and_when() -> None:
     first, second = new_job(), JobFactory()
     prepared.insert(first)

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from accounts.principal import Principal
@@ -293,6 +293,13 @@ def test_a_job_without_bytes_is_not_remembered(owner: User) -> None:
     job.start(WORKER)
     publishing.commit(job, [], {})
     assert not Downloaded.objects.exists()
+
+
+def test_of_no_entries_none_is_known_and_nobody_is_asked(
+    owner: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        assert Downloaded.objects.known(owner.pk, []) == set()
 
 
 def test_it_is_remembered_when_the_files_expire_and_forgotten_with_the_job_that_is_deleted(owner: User) -> None:

@@ -8,8 +8,11 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from downloads.engine import entry
+from yt_dlp.globals import extractors
+
+from downloads.engine import entry, ytdlp
 from downloads.engine.spec import Event, JobSpec
+from tests.engine.sites import SITES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,11 @@ class Seen:
 
 def main() -> None:
     entry.warm()
+    extractors.value.update({site.__name__: site for site in SITES})
+    known = ytdlp._extractors()
+    others = dict(known)
+    known.clear()
+    known |= {site.ie_key(): site for site in SITES} | others  # the first that knows an address takes it
     for line in sys.stdin:
         if os.fork() == 0:
             os._exit(entry.run(JobSpec.from_json(line), _say))

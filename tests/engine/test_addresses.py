@@ -304,6 +304,7 @@ class TestAllowList:
             "user@nas",
             "fe80::1%eth0/64",
             "127.1",
+            "\uff11\uff12\uff17.0.0.1",  # full-width digits, which a name may be written in
         ],
     )
     def test_refuses_nonsense_and_names_it(self, text: str) -> None:

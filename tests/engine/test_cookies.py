@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from downloads import netscape
 from downloads.engine.spec import Limits
 from downloads.netscape import Cookie
-from tests.engine.attempts import Run
+from tests.engine.attempts import FFMPEG, Run
 from tests.origin import Origin
 
 pytestmark = pytest.mark.promise("S9")
@@ -82,63 +80,45 @@ def test_they_are_in_nothing_that_the_attempt_leaves(run: Run, jar: str, tmp_pat
 
 @pytest.mark.parametrize("path", ["clip.mp4", "hls/plain/master.m3u8", "dash/manifest.mpd"])
 def test_a_clip_is_cut_here_so_that_no_command_line_shows_them(run: Run, jar: str, tmp_path: Path, path: str) -> None:
-    with Watch(tmp_path) as watch:
-        outcome = run(f"/needs-cookie/session/{SECRET}/{path}", cookies_file=jar, clip_start_sec=2.0, clip_end_sec=5.0)
+    told = Told(tmp_path)
+    outcome = run(
+        f"/needs-cookie/session/{SECRET}/{path}",
+        cookies_file=jar,
+        clip_start_sec=2.0,
+        clip_end_sec=5.0,
+        ffmpeg_location=told.ffmpeg,
+    )
     assert outcome.main["duration"] == pytest.approx(3, abs=0.15)
-    assert watch.ffmpegs, "it has seen no ffmpeg at all"
-    assert watch.seen == []
+    assert any(str(outcome.work) in words for words in told.all()), "it has seen no ffmpeg at work"
+    assert not any(f"session={SECRET}" in words for words in told.all())
 
 
-def test_a_clip_that_is_fetched_without_them_is_not_there(run: Run, jar: str) -> None:
-    path = f"/needs-cookie/session/{SECRET}/clip.mp4"
-    outcome = run(path, cookies_file=jar, clip_start_sec=100.0)
+@pytest.mark.parametrize("path", ["clip.mp4", "hls/plain/master.m3u8"])
+def test_a_clip_that_is_fetched_without_them_is_not_there(run: Run, jar: str, path: str) -> None:
+    outcome = run(f"/needs-cookie/session/{SECRET}/{path}", cookies_file=jar, clip_start_sec=100.0)
     assert outcome.error["code"] == "format_unavailable"
 
 
 def test_what_only_ffmpeg_can_fetch_is_fetched_without_them(run: Run, jar: str, tmp_path: Path) -> None:
     """Its command line is for everybody on the machine to read."""
-    with Watch(tmp_path) as watch:
-        outcome = run(
-            "/endless.m3u8",
-            cookies_file=jar,
-            stop_at=lambda event: bool(watch.ffmpegs) and event.name == "progress",
-            limits=Limits(max_bytes=2 * 1024**2),
-        )
-    assert watch.ffmpegs
-    assert watch.seen == []
+    told = Told(tmp_path)
+    outcome = run("/endless.m3u8", cookies_file=jar, ffmpeg_location=told.ffmpeg, limits=Limits(max_bytes=1000))
+    assert outcome.error["code"] == "too_large"
+    assert any("/endless.m3u8" in words for words in told.all())
+    assert not any(f"session={SECRET}" in words for words in told.all())
     assert "cookies are not given to it" in outcome.log
 
 
-class Watch:
-    """Looks at the command lines of the ffmpegs that work in a directory, again and again, for the cookie."""
+class Told:
+    """What each ffmpeg is told on its command line, by one that writes it down and goes on as the real one."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = str(directory).encode()
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self.seen: list[bytes] = []
-        self.ffmpegs: set[str] = set()
+        self._record = directory / "told"
+        program = directory / "bin" / "ffmpeg"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {self._record}\nexec {FFMPEG} "$@"\n')
+        program.chmod(0o700)
+        self.ffmpeg = str(program)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._is_over.wait(0.005):
-            for entry in Path("/proc").iterdir():
-                if entry.name.isdigit():
-                    self._read(entry)
-
-    def _read(self, process: Path) -> None:
-        try:
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            return
-        if b"ffmpeg" in command.split(b"\0")[0] and self._directory in command:
-            self.ffmpegs.add(process.name)
-            if f"session={SECRET}".encode() in command:
-                self.seen.append(command)
+    def all(self) -> list[str]:
+        return self._record.read_text().splitlines()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 
 import imageio_ffmpeg
 import pytest
+from yt_dlp.utils import DownloadError
 
 from downloads.engine import facts, options, ytdlp
-from downloads.engine.spec import DownloadOptions, JobSpec, Limits, Stage
+from downloads.engine.spec import DownloadOptions, JobSpec, Limits
 from tests.origin import Origin
 
 VIDEO = "dQw4w9WgXcQ"
@@ -40,6 +42,11 @@ class Marks(BaseHTTPRequestHandler):
         pass
 
 
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
 @pytest.fixture
 def marks() -> Iterator[str]:
     Marks.asked.clear()
@@ -55,14 +62,6 @@ def ffmpeg_alone(tmp_path: Path) -> str:
     directory.mkdir()
     (directory / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     return str(directory)
-
-
-class _Deaf:
-    def entered(self, stage: Stage) -> None: ...
-    def chosen(self, info: ytdlp.Info) -> None: ...
-    def finished(self, info: ytdlp.Info) -> None: ...
-    def last_words(self) -> str:
-        return ""
 
 
 def segment(start: float, end: float, category: str) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def download(media: str, work: Path, ffmpeg: str, marks: str, **chosen: Any) -> 
         "url": media,
         "ext": "mp4",
     }
-    with closing(ytdlp.Downloader(params, _Deaf())) as downloader:
+    with closing(ytdlp.Downloader(params, ytdlp.Deaf())) as downloader:
         return Path(downloader.process_ie_result(info)["requested_downloads"][0]["filepath"])
 
 
@@ -121,6 +120,23 @@ def test_marked_parts_are_gone_and_the_rest_is_there(
     assert abs(seconds(path) - (whole - 4)) < 1.1
     assert path.suffix == ".mp4"
     assert hashlib.sha256(VIDEO.encode()).hexdigest()[:4] in Marks.asked[0]
+
+
+def test_nothing_can_be_cut_out_of_what_does_not_say_how_long_it_is(
+    media_dir: Path, tmp_path: Path, ffmpeg_alone: str, marks: str
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    source = ["-i", str(media_dir / "clip.mp4")]
+    command = [f"{ffmpeg_alone}/ffmpeg", "-v", "error", *source, "-c", "copy", "-f", "matroska", "-"]
+    (site / "live.mkv").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    Marks.segments = [segment(0, 2, "intro")]
+    serve = functools.partial(_Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        with pytest.raises(DownloadError, match="the length of the media is unknown"):
+            download(f"http://127.0.0.1:{server.server_port}/live.mkv", tmp_path / "work", ffmpeg_alone, marks)
+        server.shutdown()
 
 
 def test_a_video_without_marks_stays_whole(

@@ -15,6 +15,7 @@ from yt_dlp.networking.exceptions import (
     IncompleteRead,
     NoSupportingHandlers,
     ProxyError,
+    RequestError,
     TransportError,
 )
 from yt_dlp.utils import (
@@ -99,6 +100,7 @@ def test_keeps_an_error_of_ours_however_deep_it_lies() -> None:
     [
         (UnsupportedError("http://site.test/"), "unsupported_url"),
         (NoSupportingHandlers([], []), "unsupported_url"),
+        (RequestError("Invalid redirect"), "unsupported_url"),
         (GeoRestrictedError("no"), "geo_restricted"),
         (UserNotLive(), "live_not_started"),
         (CookieLoadError("failed to load cookies"), "cookies_invalid"),

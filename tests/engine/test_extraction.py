@@ -11,6 +11,7 @@ import pytest
 from downloads.engine.spec import Event, JobSpec, ProbeRequest
 from downloads.engine.wire import MAX_LINE_BYTES
 from tests.engine.extractions import Seen
+from tests.engine.sites import HOST
 from tests.origin import Origin
 
 Look = Callable[..., Seen]
@@ -150,6 +151,39 @@ def test_a_single_item_is_no_list(look: Look, origin: Origin) -> None:
 def test_a_failure_is_classified(look: Look, origin: Origin, kind: Any, path: str, code: str) -> None:
     seen = look(origin.url(path), kind)
     assert (seen.names, seen.error) == (["error"], code)
+
+
+def test_a_channel_s_front_page_is_what_its_tabs_list(look: Look) -> None:
+    seen = look(f"{HOST}/channel", "list")
+    assert seen.result["title"] == "A channel"
+    assert [(item["playlist_index"], item["url"]) for item in seen.items] == [
+        (1, f"{HOST}/watch/one"),
+        (2, f"{HOST}/watch/two"),
+        (3, f"{HOST}/watch/three"),
+    ]
+
+
+def test_a_date_that_no_calendar_has_is_none(look: Look) -> None:
+    assert [item["upload_date"] for item in look(f"{HOST}/dates", "list").items] == ["20260101", None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "code"),
+    [
+        ("media", "empty", "not_found"),
+        ("media", "mute", "not_found"),
+        ("list", "mute", "not_found"),
+        ("list", "maze/1", "unsupported_url"),
+    ],
+)
+def test_a_site_that_leads_to_nothing_is_no_defect_of_ours(look: Look, kind: Any, path: str, code: str) -> None:
+    seen = look(f"{HOST}/{path}", kind)
+    assert (seen.names, seen.error) == (["error"], code)
+
+
+def test_a_list_without_entries_is_told_as_one(look: Look) -> None:
+    seen = look(f"{HOST}/empty", "list")
+    assert (seen.names, seen.result["title"]) == (["result", "done"], "Nothing")
 
 
 def test_hostile_words_are_told_clean(look: Look, origin: Origin) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from downloads.engine import formats, options, ytdlp
-from downloads.engine.extraction import _Deaf
 from downloads.engine.spec import JobSpec
 
 SPEC = JobSpec(job_id="1", attempt=1, url="", work_directory="/tmp", proxy_url="", ffmpeg_location="")
@@ -19,7 +18,7 @@ SPEC = JobSpec(job_id="1", attempt=1, url="", work_directory="/tmp", proxy_url="
 def downloader() -> Iterator[ytdlp.Downloader]:
     ytdlp.prepare()
     params = options.build(SPEC) | {"postprocessors": []}
-    with closing(ytdlp.Downloader(params, _Deaf())) as made:
+    with closing(ytdlp.Downloader(params, ytdlp.Deaf())) as made:
         yield made
 
 
@@ -106,6 +105,13 @@ def test_odd_subtitles_do_no_harm(downloader: ytdlp.Downloader, languages: Any) 
     offered = [audio("a")]
     found = formats.summary(downloader, SPEC, {"formats": offered, "subtitles": languages}, offered)["subtitles"]
     assert found in ({}, {"en": []})
+
+
+def test_subtitles_are_told_in_all_their_forms(downloader: ytdlp.Downloader) -> None:
+    offered = [audio("a")]
+    tracks = {"en": [{"ext": "vtt", "name": "English", "url": "http://a.example/en?token=secret"}, {"ext": "srt"}]}
+    found = formats.summary(downloader, SPEC, {"formats": offered, "subtitles": tracks}, offered)["subtitles"]
+    assert found == {"en": [{"ext": "vtt", "name": "English"}, {"ext": "srt", "name": None}]}
 
 
 def test_odd_values_are_left_out() -> None:

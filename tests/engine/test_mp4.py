@@ -288,6 +288,7 @@ MP4A_CUT = box(b"mp4a", bytes(28), box(b"esds", bytes(4), b"\x04"))
         (b"", Facts()),
         (box(b"mvhd", bytes(12), bytes(8)), Facts()),
         (box(b"mvhd"), Facts()),
+        (box(b"free") + MVHD, Facts(duration=2.5)),
         (MVHD + struct.pack(">I4s", 999, b"trak"), Facts()),
         (MVHD + nested(50), Facts()),
         (MVHD + sample(b"vide", b"short"), Facts(duration=2.5)),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.engine.attempts import FFMPEG, AttemptServer, Outcome, Run, ffmpeg, spec_for
+from tests.engine.guard.peers import guard_process, wait_until
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -86,10 +87,22 @@ def test_the_language_of_a_stream_is_kept(run: Run, site: tuple[Path, str], medi
     assert "(deu)" in words.stderr or "(ger)" in words.stderr
 
 
+def test_a_film_has_the_language_that_its_site_says(run: Run, site: tuple[Path, str], media_dir: Path) -> None:
+    directory, _ = site
+    (directory / "film.mp4").write_bytes((media_dir / "clip.mp4").read_bytes())
+    (directory / "movie.mpd").write_text(dash(adaptation("video/mp4", "avc1.64000d", "film.mp4", language="de")))
+    outcome = run("/movie.mpd")
+    words = subprocess.run([FFMPEG, "-i", outcome.main_path], capture_output=True, text=True, check=False)
+    assert "(deu)" in words.stderr or "(ger)" in words.stderr
+
+
 @pytest.mark.parametrize("embeds", [True, False])
-def test_chapters_are_written_when_asked_for(run: Run, site: tuple[Path, str], media_dir: Path, embeds: bool) -> None:
+@pytest.mark.parametrize("file", ["clip.mp4", "video.webm"])
+def test_chapters_are_written_when_asked_for(
+    run: Run, site: tuple[Path, str], media_dir: Path, embeds: bool, file: str
+) -> None:
     directory, address = site
-    (directory / "clip.mp4").write_bytes((media_dir / "clip.mp4").read_bytes())
+    (directory / file).write_bytes((media_dir / file).read_bytes())
     parts = [
         {"@type": "Clip", "name": name, "startOffset": start, "endOffset": start + 4}
         for name, start in (("First", 0), ("Second", 4))
@@ -99,21 +112,26 @@ def test_chapters_are_written_when_asked_for(run: Run, site: tuple[Path, str], m
         "@type": "VideoObject",
         "name": "A film",
         "duration": "PT8S",
-        "contentUrl": f"{address}/clip.mp4",
+        "contentUrl": f"{address}/{file}",
         "hasPart": parts,
     }
     page = f'<html><script type="application/ld+json">{json.dumps(film)}</script></html>'
     (directory / "page.html").write_text(page)
-    outcome = run("/page.html", embed_chapters=embeds)
+    outcome = run("/page.html", embed_chapters=embeds, video_format=file.rpartition(".")[2])
     assert [chapter["title"] for chapter in outcome.info["metadata"]["chapters"]] == ["First", "Second"]
     written = ffmpeg("-i", outcome.main_path, "-f", "ffmetadata", "-")
     assert ("[CHAPTER]" in written) is embeds
-    assert "title=A film" in written
+    assert "title=A film" in written.replace("TITLE", "title")
 
 
 @pytest.mark.parametrize(
     "options",
-    [("-movflags", "use_metadata_tags", "-metadata", "mine=1"), ("-metadata", "title=saio"), ("-brand", "qt  ")],
+    [
+        ("-movflags", "use_metadata_tags", "-metadata", "mine=1"),
+        ("-movflags", "faststart+use_metadata_tags", "-metadata", "mine=1"),
+        ("-metadata", "title=saio"),
+        ("-brand", "qt  "),
+    ],
 )
 def test_files_of_another_scheme_are_tagged_by_ffmpeg(
     run: Run, site: tuple[Path, str], media_dir: Path, options: tuple[str, ...]
@@ -224,6 +242,33 @@ def test_a_subtitle_that_nothing_can_read_costs_only_itself(
     words = subprocess.run([FFMPEG, "-i", outcome.main_path], capture_output=True, text=True, check=False).stderr
     assert words.count("Subtitle:") == 1
     assert not [path for path in outcome.work.rglob("*") if ".de." in path.name]
+
+
+@pytest.mark.parametrize("text", ["<tt>no end", "<tt xmlns='http://www.w3.org/ns/ttml'><body/></tt>"])
+def test_a_subtitle_of_broken_xml_costs_only_itself(
+    run: Run, site: tuple[Path, str], media_dir: Path, text: str
+) -> None:
+    directory, _ = site
+    (directory / "clip.mp4").write_bytes((media_dir / "clip.mp4").read_bytes())
+    (directory / "de.ttml").write_text(text)
+    (directory / "page.html").write_text(
+        '<html><video><source src="clip.mp4"><track kind="subtitles" srclang="de" src="de.ttml"></video></html>'
+    )
+    outcome = run("/page.html", download_subtitles=True, subtitle_languages=("de",))
+    assert "The subtitle de is left out: it cannot be read" in outcome.log
+    assert [file["kind"] for file in outcome.files] == ["media"]
+
+
+def test_a_fragment_that_the_guard_refuses_is_asked_for_once(run: Run, site: tuple[Path, str]) -> None:
+    directory, address = site
+    (directory / "x.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.2/secret.ts\n#EXT-X-ENDLIST\n"
+    )
+    with guard_process(EGRESS_ALLOW=address.removeprefix("http://")) as guard:
+        outcome = run("/x.m3u8", proxy_url=f"http://127.0.0.1:{guard.port}")
+        assert outcome.error["code"] == "url_blocked"
+        assert wait_until(lambda: guard.directory.joinpath("stats").exists() and guard.stats["denied"] != {})
+        assert guard.stats["denied"] == {"loopback": 1}
 
 
 @pytest.mark.parametrize("key", ["METHOD=AES-128", 'METHOD=AES-128,URI="key",IV=0xZZ', 'METHOD=AES-128,URI="//["'])

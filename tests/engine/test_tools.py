@@ -32,6 +32,7 @@ def test_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.setitem(sys.modules, wheel, None)
     assert tools.find_ffmpeg() is None
     assert tools.find_javascript() is None
+    assert tools.javascript_params() == {}
 
 
 def test_asks_programs_for_their_version(tmp_path: Path) -> None:

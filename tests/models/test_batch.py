@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from downloads import batches, sweeping
@@ -149,6 +150,28 @@ def test_the_first_failure_stops_what_waits_and_what_runs_may_end() -> None:
     assert jobs(batch)[2].error_code == "cancelled"
     running.complete()
     assert reread(batch).status == BatchStatus.FAILED
+
+
+def test_a_second_failure_stops_nothing_more() -> None:
+    batch = batch_of({}, {}, {}, stop_on_error=True)
+    first, second, _ = jobs(batch)
+    second.start(WORKER)
+    break_(first)
+    second.fail(JobError(ErrorCode.NOT_FOUND))
+    assert reread(batch).status == BatchStatus.STOPPING
+    sweeping.look_after_batches()
+    assert [job.status for job in jobs(batch)] == ["failed", "failed", "cancelled"]
+    assert [event.data["status"] for event in batch.events.all()] == ["failed"]
+
+
+def test_a_job_that_ends_after_its_batch_changes_nothing_of_it() -> None:
+    batch = batch_of({}, {"running": True})
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.COMPLETED, finished_at=timezone.now())
+    before = reread(batch)
+    jobs(batch)[1].complete()
+    after = reread(batch)
+    assert (after.status, after.version, after.updated_at) == (before.status, before.version, before.updated_at)
+    assert not after.events.exists()
 
 
 def test_without_the_wish_a_failure_stops_nothing() -> None:

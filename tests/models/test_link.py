@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from downloads.models import Link, LinkClosedError, LinkState, LinkVisit, MediaFile, TooManyLinksError
@@ -171,6 +171,23 @@ def test_of_many_at_once_exactly_as_many_begin_as_are_left() -> None:
     assert outcomes.count(None) == 5
     assert sum(isinstance(outcome, LinkClosedError) for outcome in outcomes) == 11
     assert count(link) == 5
+
+
+def test_of_two_first_parts_the_slower_one_counts_nothing() -> None:
+    """The other's visit is written after this one has looked for it."""
+    link = made()
+    statements: list[str] = []
+
+    def visit_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        statements.append(sql)
+        if len(statements) == 1:
+            LinkVisit.objects.create(link=link, visitor="ada", seen_at=NOW)
+        return result
+
+    with connection.execute_wrapper(visit_meanwhile):
+        link.admit("ada", NOW, is_whole=False)
+    assert count(link) == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -132,6 +132,13 @@ def test_disabling_turns_what_waits_into_dead_letters(endpoint: Endpoint, delive
     assert (delivery.status, endpoint.disabled_reason) == (DeliveryStatus.PENDING, "")
 
 
+def test_the_first_reason_for_disabling_it_stays(endpoint: Endpoint) -> None:
+    late = Endpoint.objects.get()
+    endpoint.disable(DisabledReason.OWNER)
+    late.disable(DisabledReason.GONE)
+    assert (late.is_enabled, late.disabled_reason) == (False, "owner")
+
+
 # --- Deliveries -------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +254,16 @@ def test_progress_that_did_not_arrive_is_forgotten(sent: Delivery) -> None:
     sent.event = messages.PROGRESS
     sent.conclude(refused())
     assert not Delivery.objects.exists()
+
+
+def test_progress_whose_sender_disappeared_is_forgotten(sent: Delivery) -> None:
+    Delivery.objects.update(event=messages.PROGRESS)
+    sent.event = messages.PROGRESS
+    late = Delivery.objects.get()
+    sent.lose()
+    assert not Delivery.objects.exists()
+    with pytest.raises(LeaseLostError):
+        late.conclude(refused())
 
 
 def test_deleting_an_endpoint_takes_its_deliveries_along(endpoint: Endpoint, delivery: Delivery) -> None:

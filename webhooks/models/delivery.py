@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -24,9 +24,6 @@ from downloads.models import Counter, LeaseLostError, TransitionError
 from downloads.models.counter import Increment
 from webhooks import messages, schedule
 from webhooks.models.endpoint import DisabledReason, Endpoint, WebhookStateError
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 # Longer than an attempt may take, so that only the dead lose it.
 LEASE_MARGIN = timedelta(seconds=20)
@@ -76,9 +73,6 @@ class Reply:
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def owned_by(self, owner: User) -> DeliveryQuerySet:
-        return self.filter(owner=owner)
-
     def waiting(self) -> DeliveryQuerySet:
         return self.filter(status=DeliveryStatus.PENDING)
 
