@@ -15,6 +15,7 @@ from downloads import ytdlp_versions
 
 WANTED = "yt-dlp[default,curl-cffi]"
 TIMEOUT_SECONDS = 600
+MAX_LINE = 200
 KEPT_VARIABLES = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"})
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
@@ -68,8 +69,15 @@ def _pip(action: str, *arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise PipError(f"pip has taken longer than {TIMEOUT_SECONDS} seconds.") from None
     if answer.returncode:
-        raise PipError(answer.stderr.strip() or f"pip ended with status {answer.returncode}.")
+        raise PipError(_reason(answer.stderr) or f"pip ended with status {answer.returncode}.")
     return answer.stdout
+
+
+def _reason(said: str) -> str:
+    """Its errors without its warnings. One line lists every version that there has ever been."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines
+    return "\n".join(line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…" for line in errors)
 
 
 def _environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from downloads import diagnosis, succession, ytdlp_install, ytdlp_versions
+from downloads import diagnosis, storage, succession, ytdlp_install, ytdlp_versions
 from downloads.processes import program
 from downloads.succession import EngineService, Succession
 from downloads.ytdlp_versions import Running, Selection
@@ -150,6 +150,21 @@ def test_a_file_that_is_no_wheel_changes_nothing(data_dir: Path, tmp_path: Path)
     with pytest.raises(CommandError, match="nothing has changed"):
         call_command("ytdlp_update", "--wheel", str(wheel))
     assert [path.name for path in ytdlp_versions.root().iterdir()] == [".lock"]
+
+
+def test_a_version_that_there_is_not_is_said_in_few_words(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are hundreds, and pip lists them all in one line."""
+    for number in range(1, 200):
+        (tmp_path / f"yt_dlp-2001.1.{number}-py3-none-any.whl").touch()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    storage.ensure_roots()
+    with pytest.raises(ytdlp_install.PipError, match="Could not find a version") as caught:
+        ytdlp_install.from_index("1.2.3")
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("ERROR:") and len(line) <= 201 for line in lines), lines
 
 
 def test_pip_is_given_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def test_says_what_failed_and_gets_the_rest(origin: str, tmp_path: Path) -> None
     answer = mediadl("get", f"{origin}/status/404/clip.mp4", f"{origin}/clip.mp4", "-d", str(tmp_path))
     assert answer.returncode == 1
     assert "mediadl:" in answer.stderr
+    assert "Not Found. Open the URL" in " ".join(answer.stderr.split())
     assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
 
 

@@ -63,7 +63,8 @@ def title_of(job: Download) -> str:
 
 
 def batch_line(batch: Batch) -> str:
-    return (
+    said = (
         f"{batch.completed} of {batch.total_urls} completed, {batch.failed} failed, {batch.cancelled} cancelled, "
         f"{batch.running} running"
     )
+    return f"{said}, {skipped} left out: downloaded before" if (skipped := batch.raw.get("skipped")) else said

@@ -32,7 +32,7 @@ class DownloadFailedError(MediadlError):
 
     def __init__(self, request_id: str, status: str, code: str | None, message: str | None, remedy: str | None) -> None:
         said = message or code or status
-        super().__init__(f"{said} {remedy}" if remedy else said)
+        super().__init__(f"{said.rstrip('.')}. {remedy}" if remedy else said)
         self.request_id = request_id
         self.status = status
         self.code = code
