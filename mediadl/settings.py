@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from environs import validate
 
+from mediadl import cors
 from mediadl.bootstrap import (
     DEVELOPMENT_HOSTS,
     Environment,
@@ -71,13 +72,7 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 PROXY_COUNT = env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10))
 TRUSTED_PROXY_HEADER = "X-Real-IP" if env.str("RAILWAY_PUBLIC_DOMAIN", "") else ""
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", [])
-CORS_ALLOW_HEADERS = (
-    *("accept", "authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "range"),
-    "x-api-key",
-)
-CORS_EXPOSE_HEADERS = (
-    *("etag", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"),
-)
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = cors.ALLOWED, cors.EXPOSED
 CORS_URLS_REGEX = r"^/api/"
 WEB_WORKERS = env.int("WEB_WORKERS", 1, validate=positive)
 # Several web processes add their metrics up in files; prometheus-client asks the environment where they are.

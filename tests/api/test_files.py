@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Scope, User
 from downloads import files, storage
@@ -157,3 +158,27 @@ def test_a_file_that_is_not_to_be_fetched_once_stays(stored: Stored) -> None:
     files.sent(str(uuid.uuid4()))
     files.sent(str(file.pk))
     assert row(MediaFile, file.pk).deleted_at is None
+
+
+# --- For scripts of other sites -----------------------------------------------------------------------------------
+
+
+def test_a_script_of_an_allowed_site_can_read_what_it_needs_to_go_on(
+    api: Api, stored: Stored, settings: Settings
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    path = f"/files/{stored().pk}"
+    answer = api.get(path, Origin="https://app.example")
+    assert answer["Access-Control-Allow-Origin"] == "https://app.example"
+    exposed = {name.strip() for name in answer["Access-Control-Expose-Headers"].split(",")}
+    assert {"accept-ranges", "content-disposition", "content-range", "etag", "retry-after"} <= exposed
+    wanted = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range,if-range,x-api-key"}
+    asked = api.client.options(f"/api/v1{path}", headers={"Origin": "https://app.example", **wanted})
+    allowed = {name.strip() for name in asked["Access-Control-Allow-Headers"].split(",")}
+    assert {"range", "if-range", "x-api-key"} <= allowed
+
+
+def test_a_script_of_another_site_can_read_nothing(api: Api, stored: Stored, settings: Settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    answer = api.get(f"/files/{stored().pk}", Origin="https://other.example")
+    assert "Access-Control-Allow-Origin" not in answer
