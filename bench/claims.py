@@ -1,8 +1,8 @@
-"""What it costs to claim the next job while 0, 10,000 and 100,000 others wait, of 20 owners.
+"""What it costs to claim the next job while none, few, 10,000 and 100,000 others wait.
 
 In time, and in what the database does for it, which no other load disturbs: PostgreSQL's blocks that were looked at,
-SQLite's instructions. The first job of each owner who waits is looked at, so that what a longer queue costs is told by
-comparing with one job of each.
+SQLite's instructions. Three queues: twenty owners by turns, one owner alone, and, worst, twenty one after the other who
+all have something running, so that the first job of each is looked for.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from bench.stand import databases, line, timed
 from tests.postgres import throwaway_postgres
 
 OWNERS = 20
-WAITING = (0, OWNERS, 10_000, 100_000)
+FEW = 100
+WAITING = (0, FEW, 10_000, 100_000)
 CLAIMS = 100
 COUNTED = 21
 STEP = 10
 BOUND = 1.5
+WORKER = "bench/1/1"
 
 
 def main() -> None:
@@ -46,39 +50,62 @@ def measure() -> None:
 
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
 
     from accounts.models import User  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     owners = [User.objects.create(username=f"owner-{number}", password="!") for number in range(OWNERS)]
-    base = 0.0
+    compare("20 owners by turns", owners, owners_of=lambda waiting: owners * (waiting // OWNERS))
+    compare("1 owner", owners[:1], owners_of=lambda waiting: owners[:1] * waiting)
+    compare(
+        "20 busy owners, one after the other",
+        owners,
+        owners_of=lambda waiting: [owner for owner in owners for _ in range(waiting // OWNERS)],
+        running=owners,
+    )
+
+
+def compare(
+    name: str, owners: list[Any], *, owners_of: Callable[[int], list[Any]], running: Sequence[Any] = ()
+) -> None:
+    """`owners_of` says whose jobs wait, in this order; those of `running` have one that runs."""
+    from django.db import connection  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    from downloads.models import Job, Status  # noqa: PLC0415
+
+    unit = "blocks" if connection.vendor == "postgresql" else "instructions"
+    bases: dict[int, float] = {}
     for waiting in WAITING:
-        fill(owners, waiting)
-        print(line(f"{connection.vendor}: claim, {waiting:,} others queued", claims(owners)))
+        Job.objects.all().delete()
+        fill(owners_of(waiting))
+        for owner in running:
+            lease = {"lease": uuid.uuid4(), "lease_expires_at": timezone.now() + timedelta(hours=1)}
+            job_of(
+                owner, 0, status=Status.RUNNING, attempt=1, worker="bench/2/1", started_at=timezone.now(), **lease
+            ).save()
+        print(line(f"{connection.vendor}: claim, {name}, {waiting:,} others queued", claims(owners)))
         work = sorted(efforts(owners))[COUNTED // 2]
-        base = work if waiting <= OWNERS else base
-        unit = "blocks" if connection.vendor == "postgresql" else "instructions"
-        print(f"   {work:,.0f} {unit}, {work / base:.2f} of one for each owner (bound {BOUND})", flush=True)
+        bases[waiting] = work
+        ratios = [f"{work / base:.2f} of {fewer:,}" for fewer, base in bases.items() if fewer <= FEW]
+        print(f"   {work:,.0f} {unit}: {', '.join(ratios)} (bound {BOUND})", flush=True)
 
 
-def fill(owners: list[Any], waiting: int) -> None:
-    """Up to `waiting` queued jobs, spread evenly, and the statistics that a server keeps by itself."""
+def fill(owners: list[Any]) -> None:
+    """A queued job of each, and the statistics that a server keeps by itself."""
     from django.db import connection  # noqa: PLC0415
 
     from downloads.models import Job  # noqa: PLC0415
 
-    there = Job.objects.count()
-    jobs = (job_of(owners[number % OWNERS], number) for number in range(there, waiting))
-    Job.objects.bulk_create(jobs, batch_size=500)
+    Job.objects.bulk_create((job_of(owner, number) for number, owner in enumerate(owners)), batch_size=500)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-def job_of(owner: Any, number: int) -> Any:
+def job_of(owner: Any, number: int, **fields: Any) -> Any:
     from downloads.models import Job  # noqa: PLC0415
 
-    return Job(owner=owner, url=f"https://media.example.org/{number}", host="media.example.org")
+    return Job(owner=owner, url=f"https://media.example.org/{number}", host="media.example.org", **fields)
 
 
 def claims(owners: list[Any]) -> list[float]:
@@ -98,9 +125,9 @@ def to_claim(owners: list[Any], count: int) -> Iterator[Callable[[], Any]]:
     from downloads.models import Job  # noqa: PLC0415
 
     for number in range(count):
-        job_of(owners[number % OWNERS], number).save()
-        yield lambda: claim("bench/1/1")
-        gone, _ = Job.objects.running().delete()
+        job_of(owners[number % len(owners)], number).save()
+        yield lambda: claim(WORKER)
+        gone, _ = Job.objects.running().filter(worker=WORKER).delete()
         assert gone
 
 

@@ -1,28 +1,34 @@
-"""Which job a free worker slot takes next: eligible, under its caps, by priority, then fair share, then age."""
+"""Which job a free worker slot takes next: eligible, under its caps, by priority, then fair share, then age.
+
+Mostly the beginning of the queue tells. Where nothing of it may start, or all belongs to owners who have something
+running, the first job of each owner who waits is looked for. So what waits behind costs nothing.
+"""
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, IntegerField, Value, When
-from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.quotas import chosen
 from downloads import crash_points
 from downloads.models import Held, Job, TransitionError
+from downloads.models.jobs import InLine, JobQuerySet
 
 # Any constant will do, as long as nothing else uses it.
 CLAIM_LOCK = 0x6D64_6C31
+# Jobs of the queue's beginning: a few blocks of PostgreSQL.
+BEGINNING = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What runs now, by owner, by host, by batch and by key; `limits` are those of the batches and keys."""
+    """What runs now, by owner, by host, by batch and by key; `limits` are those that owners, batches and keys have."""
 
     owners: Counter[Any]
     hosts: Counter[str]
@@ -34,16 +40,21 @@ class Load:
 
     @classmethod
     def now(cls) -> Load:
-        batches, keys = ("batch_id", "batch__concurrent_limit"), ("api_key_id", "api_key__max_concurrent_jobs")
-        rows = list(Job.objects.running().values_list("owner_id", "host", *batches, *keys, "fingerprint"))
+        owners, batches = ("owner_id", "owner__max_concurrent_jobs"), ("batch_id", "batch__concurrent_limit")
+        keys = ("api_key_id", "api_key__max_concurrent_jobs")
+        rows = list(Job.objects.running().values_list(*owners, *batches, *keys, "host", "fingerprint"))
         return cls(
             owners=Counter(row[0] for row in rows),
-            hosts=Counter(row[1] for row in rows),
+            hosts=Counter(row[6] for row in rows),
             batches=Counter(row[2] for row in rows if row[2]),
             keys=Counter(row[4] for row in rows if row[4]),
-            limits={row[2]: row[3] for row in rows} | {row[4]: row[5] for row in rows},
-            fingerprints=frozenset(row[6] for row in rows if row[6] and settings.DOWNLOAD_REUSE_SECONDS),
+            limits={row[at]: row[at + 1] for row in rows for at in (0, 2, 4)},
+            fingerprints=frozenset(row[7] for row in rows if row[7] and settings.DOWNLOAD_REUSE_SECONDS),
         )
+
+    def full_owners(self) -> list[Any]:
+        caps = {owner: chosen(self.limits[owner], settings.MAX_JOBS_PER_OWNER) for owner in self.owners}
+        return [owner for owner, count in self.owners.items() if (cap := caps[owner]) and count >= cap]
 
     def full_hosts(self) -> list[str]:
         cap = settings.MAX_JOBS_PER_HOST
@@ -52,6 +63,46 @@ class Load:
     def full(self, running: Counter[Any]) -> list[Any]:
         """Of `batches` or `keys`."""
         return [one for one, count in running.items() if (cap := self.limits[one]) and count >= cap]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shut:
+    """What starts nothing now, since it is at its cap or held: told of rows that were read, and to the database."""
+
+    owners: frozenset[Any]
+    hosts: frozenset[str]
+    batches: frozenset[Any]
+    keys: frozenset[Any]
+    fingerprints: frozenset[Any]
+
+    @classmethod
+    def by(cls, load: Load, held: Held) -> Shut:
+        return cls(
+            owners=held.owners.union(load.full_owners()),
+            hosts=held.hosts.union(load.full_hosts()),
+            batches=held.batches.union(load.full(load.batches)),
+            keys=frozenset(load.full(load.keys)),
+            fingerprints=load.fingerprints,
+        )
+
+    def lets(self, job: InLine) -> bool:
+        return (
+            job.is_due
+            and job.owner not in self.owners
+            and job.host not in self.hosts
+            and job.batch not in self.batches
+            and job.key not in self.keys
+            and job.fingerprint not in self.fingerprints
+        )
+
+    def others(self) -> JobQuerySet:
+        """Those that may start, whatever their owner."""
+        jobs = Job.objects.eligible()
+        kinds = {"host": self.hosts, "batch": self.batches, "api_key": self.keys, "fingerprint": self.fingerprints}
+        for kind, values in kinds.items():
+            if values:
+                jobs = jobs.exclude(**{f"{kind}__in": values})
+        return jobs
 
 
 def claim(worker: str) -> Job | None:
@@ -64,10 +115,11 @@ def claim(worker: str) -> Job | None:
         held = Held.now()
         if held.stops(worker):
             return None
-        for job in _candidates(Load.now(), held):
+        for job_id in _candidates(Load.now(), held):
             try:
+                job = Job.objects.get(pk=job_id)
                 job.start(worker)
-            except TransitionError:
+            except (Job.DoesNotExist, TransitionError):
                 continue
             crash_points.reach("claim.before_commit")
             return job
@@ -81,34 +133,19 @@ def _one_at_a_time() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
 
 
-def _candidates(load: Load, held: Held) -> Iterable[Job]:
-    """The first job of each owner who may start one more, best first."""
-    jobs = Job.objects.eligible()
-    if full := [*load.full_hosts(), *held.hosts]:
-        jobs = jobs.exclude(host__in=full)
-    if closed := [*load.full(load.batches), *held.batches]:
-        jobs = jobs.exclude(batch__in=closed)
-    if full_keys := load.full(load.keys):
-        jobs = jobs.exclude(api_key__in=full_keys)
-    if load.fingerprints:
-        jobs = jobs.exclude(fingerprint__in=load.fingerprints)
-    owners = _owners_with_room(load)
-    if held.owners:
-        owners = owners.exclude(pk__in=held.owners)
-    first = [job_id for owner, job_id in jobs.first_of_each_owner(owners) if job_id]
-    rows = Job.objects.filter(pk__in=first)
-    return sorted(rows, key=lambda job: (-job.priority, load.owners[job.owner_id], job.id))
-
-
-def _owners_with_room(load: Load) -> Any:
-    busy = [owner for owner, count in load.owners.items() if count]
-    owners = User.objects.get_queryset()
-    if not busy:
-        return owners
-    running = Case(
-        *(When(pk=owner, then=Value(count)) for owner, count in load.owners.items()),
-        default=Value(0),
-        output_field=IntegerField(),
-    )
-    cap = Coalesce(F("max_concurrent_jobs"), Value(settings.MAX_JOBS_PER_OWNER))
-    return owners.annotate(running=running, cap=cap).exclude(cap__gt=0, running__gte=F("cap"))
+def _candidates(load: Load, held: Held) -> Iterator[uuid.UUID]:
+    """Best first; the first one is nearly always taken."""
+    shut = Shut.by(load, held)
+    line = Job.objects.queued().beginning(BEGINNING)
+    may_start = [job for job in line if shut.lets(job)]
+    best = min(may_start, key=lambda job: (-job.priority, load.owners[job.owner], job.id), default=None)
+    is_all = len(line) < BEGINNING
+    if best is not None:
+        # What was not read is younger or of lower priority: it goes first only by the fair share of its owner.
+        if is_all or not load.owners[best.owner] or line[-1].priority < best.priority:
+            yield best.id
+    elif is_all:
+        return
+    firsts = shut.others().first_of_each_owner(but=shut.owners)
+    firsts.sort(key=lambda first: (-first.priority, load.owners[first.owner], first.id))
+    yield from (first.id for first in firsts)

@@ -104,7 +104,7 @@ def test_a_claim_costs_the_same_few_queries_with_a_long_queue(
         JobFactory.create_batch(20, owner=owner)
         JobFactory(owner=owner, running=True)
 
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         assert claim(WORKER) is not None
 
 
