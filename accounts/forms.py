@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Scope, User
 from accounts.models.key import LIMITS
+from accounts.permissions import covers
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 MAX_LIMIT_VALUE = 1_000_000_000
 SCOPE_LABELS = {
+    Scope.SUBMIT: _("Submit: new downloads, and nothing else"),
     Scope.READ: _("Read: see jobs and fetch files"),
     Scope.WRITE: _("Write: submit, cancel and delete"),
     Scope.ADMIN: _("Admin: the whole server's figures, and keys"),
@@ -114,7 +116,7 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, scopes: frozenset[Scope], **kwargs: Any) -> None:
         """`scopes` are those of whoever makes the key, which can pass on no others."""
         super().__init__(*args, **kwargs)
-        offered = [(scope.value, label) for scope, label in SCOPE_LABELS.items() if scope in scopes]
+        offered = [(scope.value, label) for scope, label in SCOPE_LABELS.items() if covers(scopes, scope)]
         self.fields["scopes"].choices = offered  # type: ignore[attr-defined]  # a MultipleChoiceField
 
     @property
@@ -132,6 +134,10 @@ class KeyForm(forms.Form):
 
 class RenameForm(forms.Form):
     name = forms.CharField(max_length=100)
+
+
+class BookmarkForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("Where it will be: “Firefox on the laptop”."))
 
 
 class RotateForm(forms.Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rest_framework.exceptions import PermissionDenied
@@ -22,9 +23,13 @@ class HasScope(BasePermission):
         if not isinstance(request.user, User):
             return False
         scope = required_scope(request, view)
-        if scope not in principal_of(request).scopes:
+        if not covers(principal_of(request).scopes, scope):
             raise PermissionDenied(f"This needs the scope {scope}.", code="insufficient_scope")
         return True
+
+
+def covers(scopes: Collection[str], scope: str) -> bool:
+    return scope in scopes or (scope == Scope.SUBMIT and Scope.WRITE in scopes)
 
 
 class IsPersonOrHasScope(HasScope):

@@ -53,4 +53,4 @@ def principal_of(request: Request | HttpRequest) -> Principal:
 def scopes_of(user: User, key: ApiKey | None) -> frozenset[Scope]:
     """A key keeps its admin scope only for as long as its owner is an operator."""
     allowed = SESSION_SCOPES | {Scope.ADMIN} if user.is_staff else SESSION_SCOPES
-    return allowed if key is None else allowed & key.scope_set
+    return allowed if key is None else (allowed | {Scope.SUBMIT}) & key.scope_set

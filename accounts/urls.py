@@ -22,6 +22,7 @@ urlpatterns = [
     path("usage/", usage_page.usage, name="usage"),
     path("keys/", key_pages.keys, name="keys"),
     path("keys/new/", key_pages.create, name="key_create"),
+    path("keys/bookmark/", key_pages.create_bookmark, name="key_bookmark"),
     path("keys/<uuid:key_id>/rename/", key_pages.rename, name="key_rename"),
     path("keys/<uuid:key_id>/rotate/", key_pages.rotate, name="key_rotate"),
     path("keys/<uuid:key_id>/revoke/", key_pages.revoke, name="key_revoke"),

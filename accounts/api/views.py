@@ -27,7 +27,7 @@ from accounts.api.requests import KeyChangeSerializer, KeyListQuery, KeyRotation
 from accounts.api.responses import KeySerializer, represent_key, represent_principal
 from accounts.models import ApiKey, KeyUnusableError
 from accounts.models.key import ApiKeyQuerySet
-from accounts.permissions import IsPersonOrHasScope
+from accounts.permissions import IsPersonOrHasScope, covers
 from accounts.principal import Principal, principal_of
 from downloads.api.idempotency import idempotent
 from downloads.api.pagination import link, page_of, position_of
@@ -130,7 +130,7 @@ def read(serializer_class: type[StrictSerializer[Any]], request: Request) -> dic
 
 
 def refuse_more_than(principal: Principal, scopes: Iterable[str]) -> None:
-    if lacking := set(scopes) - principal.scopes:
+    if lacking := {scope for scope in scopes if not covers(principal.scopes, scope)}:
         missing = ", ".join(sorted(lacking))
         raise PermissionDenied(f"A key can be given no scope that you do not have: {missing}.", "insufficient_scope")
 

@@ -28,6 +28,9 @@ ENVIRONMENT_KEY_NAME = "API_KEY of the environment"
 
 
 class Scope(enum.StrEnum):
+    """`write` has `submit` in it, which alone is for keys in places where others may find them."""
+
+    SUBMIT = "submit"
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
@@ -46,7 +49,7 @@ def written(scopes: Iterable[str]) -> str:
     return ",".join(scope for scope in Scope if scope in given)
 
 
-WRITTEN_SCOPES = [written(chosen) for size in (1, 2, 3) for chosen in combinations(Scope, size)]
+WRITTEN_SCOPES = [written(chosen) for size in (1, 2, 3, 4) for chosen in combinations(Scope, size)]
 
 
 class KeyUnusableError(Exception):
@@ -177,7 +180,7 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 condition=Q(scopes__in=WRITTEN_SCOPES),
                 name="api_key_has_known_scopes",
-                violation_error_message="A key needs one or more of the scopes read, write and admin.",
+                violation_error_message="A key needs one or more of the scopes submit, read, write and admin.",
             ),
             models.CheckConstraint(
                 condition=~Q(name=""),

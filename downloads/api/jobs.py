@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -46,6 +46,7 @@ class DownloadViewSet(GenericViewSet[Job]):
     lookup_value_converter = "uuid"
     serializer_class = DownloadRequestSerializer
     rate_scope: RateScope | None = None
+    required_scopes: ClassVar[dict[str, str]] = {"create": "submit"}
 
     def get_queryset(self) -> JobQuerySet:
         return Job.objects.owned_by(principal_of(self.request).user)

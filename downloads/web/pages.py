@@ -60,6 +60,12 @@ def bookmarklet(request: HttpRequest) -> str:
 
 
 @require_GET
+def send(request: HttpRequest) -> HttpResponse:
+    """What a bookmark with a key opens. For everybody: who sends is known by the key, which only the browser has."""
+    return render(request, "send.html")
+
+
+@require_GET
 def error_codes(request: HttpRequest) -> HttpResponse:
     """Where the `type` of a problem document leads: for everybody, since a refused client has no session."""
     jobs = [(str(code), kind) for code, kind in ERRORS.items()]

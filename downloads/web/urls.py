@@ -36,6 +36,7 @@ urlpatterns = [
     path("presets/new", presets.new, name="preset_new"),
     path("presets/<uuid:preset_id>", presets.edit, name="preset"),
     path("presets/<uuid:preset_id>/delete", presets.delete, name="preset_delete"),
+    path("send", pages.send, name="send"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
     path("language", pages.language, name="language"),

@@ -111,12 +111,14 @@ LISTS_BY_SESSION = {
     "accounts/usage/",
     "accounts/keys/",
     "accounts/keys/new/",
+    "accounts/keys/bookmark/",
     "webhooks/",
     "webhooks/for-requests/",
 }
 OPERATORS = {"metrics", "api/v1/metrics"}  # and all below admin/
 PUBLIC = {
     "offline",
+    "send",
     "site.webmanifest",
     "sw.js",
     "docs/errors",

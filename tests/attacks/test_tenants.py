@@ -295,13 +295,16 @@ def test_the_owner_reaches_every_row_of_the_same_matrix(victim: Victim) -> None:
         assert set(answers) & {200, 201, 202, 204, 400, 409}, (route.pattern, answers)
 
 
-def test_a_key_for_reading_changes_nothing_of_its_owner(victim: Victim) -> None:
-    client, before = keyed(victim.user, Scope.READ), victim.rows_but_keys()
+@pytest.mark.parametrize(
+    ("scope", "verbs", "taken"),
+    [(Scope.READ, set(VERBS) - READING, READS_BY_POST), (Scope.SUBMIT, set(VERBS), {"api/v1/download"})],
+)
+def test_a_key_of_a_lesser_scope_does_no_more(victim: Victim, scope: Scope, verbs: set[str], taken: set[str]) -> None:
+    client, before = keyed(victim.user, scope), victim.rows_but_keys()
     for route in [*of(ROWS_BY_KEY), *of(LISTS_BY_KEY)]:
-        for verb in set(VERBS) - READING:
+        for verb in verbs:
             answer = ask(client, verb, route.path(victim.values))
-            is_read = verb == "POST" and route.pattern in READS_BY_POST
-            allowed = {400} if is_read else {403, 405}
+            allowed = {400} if verb == "POST" and route.pattern in taken else {403, 405}
             assert answer.status_code in allowed, (verb, route.pattern, answer.status_code)
     assert victim.rows_but_keys() == before
 
