@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import http.cookiejar
 from collections.abc import Callable, Iterable, Sequence
@@ -247,17 +248,6 @@ def _bound_blocks(size: int) -> None:
     HttpFD.best_block_size = staticmethod(lambda elapsed, read: min(grow(elapsed, read), size))
 
 
-class _WithoutCookies:
-    """A downloader as ffmpeg may see it."""
-
-    def __init__(self, downloader: YoutubeDL) -> None:
-        self._downloader = downloader
-        self.cookiejar = YoutubeDLCookieJar()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._downloader, name)
-
-
 def _withhold_cookies(fetch: Callable[..., Any]) -> Callable[..., Any]:
     """yt-dlp hands ffmpeg the cookies on its command line, for everybody on the machine to read: it gets none."""
 
@@ -266,7 +256,8 @@ def _withhold_cookies(fetch: Callable[..., Any]) -> Callable[..., Any]:
         downloader = self.ydl
         if downloader.cookiejar.get_cookies_for_url(info.get("url") or ""):
             downloader.report_warning("ffmpeg fetches this, and cookies are not given to it")
-        self.ydl = _WithoutCookies(downloader)
+        self.ydl = copy.copy(downloader)
+        self.ydl.cookiejar = YoutubeDLCookieJar()
         try:
             return fetch(self, filename, info)
         finally:

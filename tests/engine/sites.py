@@ -35,7 +35,7 @@ class DatesIE(InfoExtractor):  # type: ignore[misc]
     def _real_extract(self, url: str) -> dict[str, Any]:
         entries = [
             {"_type": "url", "url": f"{HOST}/watch/{number}", "timestamp": moment}
-            for number, moment in enumerate([A_DAY, 1e18, None])
+            for number, moment in enumerate([A_DAY, 1e12, None])
         ]
         return {"_type": "playlist", "id": "dates", "title": "Dates", "entries": entries}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from downloads.engine import formats, options, ytdlp
+from downloads.engine.logs import JobLog
 from downloads.engine.spec import JobSpec
 
 SPEC = JobSpec(job_id="1", attempt=1, url="", work_directory="/tmp", proxy_url="", ffmpeg_location="")
@@ -90,6 +91,15 @@ def test_a_film_without_sound_offers_none(downloader: ytdlp.Downloader) -> None:
 def test_sound_alone_offers_no_film(downloader: ytdlp.Downloader) -> None:
     found = presets(downloader, audio("a"))
     assert available(found) == {"best", "audio"}
+
+
+def test_what_yt_dlp_calls_outdated_is_no_warning_to_anybody(downloader: ytdlp.Downloader) -> None:
+    said: list[str] = []
+    log = JobLog(lambda level, message: said.append(f"{level}: {message}"), "/tmp")
+    downloader.params |= {"logger": log, "format_sort": ["colour"], "verbose": True}
+    downloader.sort_formats({"formats": [video("v", 1280, 720), audio("a")]})
+    assert log.warnings == []
+    assert any(words.startswith("debug: ") and "(colour)" in words for words in said)
 
 
 def test_storyboards_are_no_media() -> None:

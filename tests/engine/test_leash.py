@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from downloads.engine.spec import Event
+from downloads.engine.leash import max_disk_bytes
+from downloads.engine.spec import Event, Limits
 from downloads.engine.supervisor import Attempt
 from tests.engine.processes import (
     ROOT,
@@ -216,7 +217,7 @@ def test_disk_over_the_limit_ends_an_attempt(server: Server, tmp_path: Path) -> 
 def test_an_attempt_that_breaks_two_limits_at_once_is_told_one(server: Server, tmp_path: Path) -> None:
     """The disk is looked at once a second, and here time is up at the first look."""
     with (tmp_path / "before").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, 64 * 1024**2)
+        os.posix_fallocate(file.fileno(), 0, max_disk_bytes(Limits(max_bytes=1024**2)) + 1)
     limits = {"wall_clock_seconds": 1.0, "max_bytes": 1024**2}
     with server.start(a_job("sleeps", tmp_path, limits=limits)) as attempt:
         assert errors(read_all(attempt)) == ["timeout"]
@@ -232,12 +233,21 @@ def test_what_forks_faster_than_it_is_killed_takes_the_leash_with_it(tmp_path: P
 
 
 def test_a_child_whose_leash_died_at_once_does_nothing(tmp_path: Path) -> None:
+    """It goes by itself: the fork server, which would kill it, is held up meanwhile."""
     with fork_server(child="tests.engine.children_of_a_dead_leash:run") as server:
-        with server.start(a_job("hello", tmp_path)) as attempt:
-            assert read_all(attempt) == []
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        with server.start(a_job("hello", tmp_path)) as attempt:
+            wait_until(lambda: state_of(server.process.pid) == "T", seconds=20)
+            (leash,) = map(int, children.read_text().split())
+            wait_until(lambda: not members(leash), seconds=20)
+            server.process.send_signal(signal.SIGCONT)
+            assert read_all(attempt) == []
         wait_until(lambda: not children.read_text(), seconds=5)
     assert attempt.exit_status is None
+
+
+def state_of(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
 def test_a_slot_that_does_not_read_does_not_hold_the_leash_up(server: Server, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ class TestStartAndEnd:
         with subprocess.Popen(command, cwd=ROOT, env={}, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             said = json.loads(process.stderr.readline())
+            await_answer(int(said["address"].rpartition(":")[2]))
             process.terminate()
         assert (said["event"], said["address"].partition(":")[0]) == ("guard_listening", "0.0.0.0")
 
