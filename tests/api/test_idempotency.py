@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import InvalidToken
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -234,3 +234,14 @@ def test_who_waits_too_long_is_told_to_come_again(user: User, monkeypatch: pytes
     assert int(busy["Retry-After"]) >= 1
     assert answers[0].status_code == 201
     assert api.post("/download", {"url": URL}, **ONE).json() == answers[0].json()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite waits as long as its transactions do")
+def test_another_failure_of_the_database_is_taken_for_no_wait() -> None:
+    def run_out_of_time() -> None:
+        with transaction.atomic(), connection.cursor() as cursor, rows.bounded_wait():
+            cursor.execute("SET LOCAL statement_timeout TO '50ms'")
+            cursor.execute("SELECT pg_sleep(30)")
+
+    with pytest.raises(OperationalError, match="statement timeout"):
+        run_out_of_time()

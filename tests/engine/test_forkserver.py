@@ -143,6 +143,7 @@ def test_other_attempts_do_not_keep_a_connection_open(server: Server, tmp_path: 
         assert attempts[1].read(0.1) == attempts[2].read(0) == []
 
 
+@pytest.mark.unmeasured
 def test_a_hundred_attempts_leave_no_descriptor_and_no_zombie(server: Server, tmp_path: Path) -> None:
     before = descriptors(server)
     for _ in range(100):
