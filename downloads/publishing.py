@@ -42,10 +42,10 @@ def commit(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> None:
     May be repeated when the database went away in the middle, whether or not it had committed. Raises LeaseLostError,
     and JobError when the owner may not have so many bytes stored.
     """
-    sizes, owner = _sizes(rows), job.owner
+    measured, owner = _measured(job, rows, facts), job.owner
     try:
         with transaction.atomic():
-            job.complete(rows, **facts | sizes)
+            job.complete(rows, **facts | measured)
             # These files are among those stored by now.
             quotas.check_stored(owner, 0)
             if rows:
@@ -107,6 +107,10 @@ def _filename(job: Job, report: dict[str, Any], facts: dict[str, Any], extension
     return names.display_name(job.options.get("path_template") or names.DEFAULT_TEMPLATE, values, shown)
 
 
-def _sizes(rows: list[MediaFile]) -> dict[str, Any]:
+def _measured(job: Job, rows: list[MediaFile], facts: dict[str, Any]) -> dict[str, Any]:
+    """What the files themselves tell. How long the media are is the site's to say, where it does."""
     total = sum(row.size_bytes for row in rows)
-    return {"downloaded_bytes": total, "total_bytes": total}
+    measured: dict[str, Any] = {"downloaded_bytes": total, "total_bytes": total}
+    if facts.get("duration", job.duration) is None:
+        measured["duration"] = next((row.duration for row in rows if row.is_main), None)
+    return measured

@@ -36,6 +36,7 @@ def test_a_url_goes_in_and_its_file_comes_out(product: Product, origin: Origin) 
     job = product.wait_for(created.json()["request_id"])
     assert (job["status"], job["progress_percent"], job["title"]) == ("completed", 100, "A fine clip")
     file = next(file for file in job["files"] if file["kind"] == "media")
+    assert job["duration"] == file["duration"] == 8
     answer = product.fetch(file["file_url"])
     assert answer.status_code == 200
     assert (len(answer.content), sha256(answer.content)) == (file["size_bytes"], file["sha256"])
