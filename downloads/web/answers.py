@@ -25,11 +25,11 @@ def offer_undo(request: HttpRequest, level: int, text: str, at: datetime | None)
     messages.add_message(request, level, text, extra_tags=at.isoformat() if at else "")
 
 
-def say(request: HttpRequest, level: int, text: str) -> HttpResponse:
-    """Tells the person, and has what shows jobs on the page fetched again."""
+def say(request: HttpRequest, level: int, text: str, changed: str = JOBS_CHANGED) -> HttpResponse:
+    """Tells the person, and has what shows jobs, or whatever has changed, fetched again by the page."""
     if request.headers.get("HX-Request"):
         tag = messages.DEFAULT_TAGS[level]
-        events = {JOBS_CHANGED: {}, "notice": {"level": tag, "text": text}}
+        events = {changed: {}, "notice": {"level": tag, "text": text}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
     messages.add_message(request, level, text)
     return back(request)

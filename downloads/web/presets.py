@@ -18,11 +18,12 @@ from accounts.principal import principal_of
 from downloads.api.requests import DownloadOptionsSerializer
 from downloads.models import Preset
 from downloads.models.preset import MAX_NAME_LENGTH, MAX_PER_OWNER
-from downloads.web import words
+from downloads.web import answers, words
 from downloads.web.forms import FORGOTTEN, DownloadForm
 from downloads.web.home import first_choices, jars_of
 
 CHANGES_PER_MINUTE = 60
+PRESETS_CHANGED = "presets-changed"
 TAKEN = "You have a preset of this name already."
 TOO_MANY = f"You can have {MAX_PER_OWNER} presets. Delete one first."
 
@@ -79,6 +80,8 @@ def listed(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """A GET begins with the choices of last time; a post may come from the first page with what is chosen there."""
     preset = Preset(owner=principal_of(request).user)
+    if "from_home" in request.POST:
+        return _brought(request, preset)
     if request.method == "POST":
         return _saved(request, preset)
     return _page(request, preset, PresetForm(initial=first_choices(request), jars=jars_of(request)))
@@ -113,11 +116,30 @@ def _told(preset: Preset) -> tuple[Preset, str, list[tuple[str, str]]]:
 
 
 def _saved(request: HttpRequest, preset: Preset) -> HttpResponse:
+    """To htmx on the first page it only says what has become of it."""
     form = PresetForm(request.POST, jars=jars_of(request))
-    if not form.is_valid() or not form.save(preset):
-        return _page(request, preset, form, status=422)
-    messages.success(request, f"The preset {preset.name} is saved. It is among the presets on the first page.")
-    return redirect("presets")
+    is_saved = form.is_valid() and form.save(preset)
+    said = f"The preset {preset.name} is saved. It is among the presets on the first page."
+    if request.headers.get("HX-Request"):
+        level, text = (messages.SUCCESS, said) if is_saved else (messages.WARNING, _first_error(form))
+        return answers.say(request, level, text, PRESETS_CHANGED)
+    if is_saved:
+        messages.success(request, said)
+        return redirect("presets")
+    return _page(request, preset, form, status=422)
+
+
+def _first_error(form: PresetForm) -> str:
+    name, errors = next(iter(form.errors.items()))
+    label = form.fields[name].label if name in form.fields else ""
+    return f"{label}: {errors[0]}" if label else str(errors[0])
+
+
+def _brought(request: HttpRequest, preset: Preset) -> HttpResponse:
+    """The choices of the first page, still without a name."""
+    form = PresetForm(request.POST, jars=jars_of(request))
+    form.errors.pop("name", None)
+    return _page(request, preset, form)
 
 
 def _own(request: HttpRequest, preset_id: uuid.UUID) -> Preset:

@@ -295,12 +295,10 @@ def test_the_owner_reaches_every_row_of_the_same_matrix(victim: Victim) -> None:
         assert set(answers) & {200, 201, 202, 204, 400, 409}, (route.pattern, answers)
 
 
-@pytest.mark.parametrize(
-    ("scope", "verbs", "taken"),
-    [(Scope.READ, set(VERBS) - READING, READS_BY_POST), (Scope.SUBMIT, set(VERBS), {"api/v1/download"})],
-)
-def test_a_key_of_a_lesser_scope_does_no_more(victim: Victim, scope: Scope, verbs: set[str], taken: set[str]) -> None:
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.SUBMIT])
+def test_a_key_of_a_lesser_scope_does_no_more(victim: Victim, scope: Scope) -> None:
     client, before = keyed(victim.user, scope), victim.rows_but_keys()
+    verbs, taken = (set(VERBS) - READING, READS_BY_POST) if scope == Scope.READ else (set(VERBS), {"api/v1/download"})
     for route in [*of(ROWS_BY_KEY), *of(LISTS_BY_KEY)]:
         for verb in verbs:
             answer = ask(client, verb, route.path(victim.values))

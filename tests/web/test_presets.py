@@ -41,6 +41,29 @@ def test_a_preset_is_chosen_on_the_first_page_and_keeps_the_links(page: Client, 
     assert page.get("/").context["form"]["quality"].value() == "best"
 
 
+def test_the_first_page_keeps_its_choices_under_a_name(page: Client, user: User) -> None:
+    sent = FORM | {"urls": URL, "name": "Music", "tags": "once"}
+    assert 'form="save-preset"' in page.get("/").text
+    answer = page.post("/presets/new", sent, headers={"HX-Request": "true"})
+    assert (answer.status_code, "presets-changed" in answer["HX-Trigger"]) == (204, True)
+    preset = Preset.objects.get()
+    assert (preset.owner, preset.name, preset.options["audio_format"]) == (user, "Music", FORM["audio_format"])
+    assert not {"urls", "tags", "name"} & preset.options.keys()
+    again = page.post("/presets/new", sent, headers={"HX-Request": "true"})
+    assert "You have a preset of this name already." in again["HX-Trigger"]
+    wrong = page.post("/presets/new", sent | {"name": "x", "retention_hours": "7"}, headers={"HX-Request": "true"})
+    assert '"level": "warning"' in wrong["HX-Trigger"]
+    assert Preset.objects.count() == 1
+
+
+def test_without_a_script_it_brings_them_to_the_page_that_asks_for_the_name(page: Client) -> None:
+    answer = page.post("/presets/new", FORM | {"urls": URL, "from_home": "1"})
+    assert answer.status_code == 200
+    assert answer.context["form"]["audio_format"].value() == FORM["audio_format"]
+    assert "This field is required" not in answer.text
+    assert not Preset.objects.exists()
+
+
 def test_what_is_downloaded_with_a_preset_is_what_it_says(page: Client, music: Preset) -> None:
     form = page.get("/", {"preset": str(music.pk), "url": URL}).context["form"]
     sent = {name: form[name].value() for name in FORM} | {"embed_thumbnail": "on"}
