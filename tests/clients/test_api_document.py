@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,8 @@ def test_the_examples_for_the_shell_work(product: Product, origin: Origin, tmp_p
     said = run(["bash", str(script)], product, tmp_path)
     assert said[0] == "completed"
     assert {"paused", "queued", "cancelled", "unknown_field", "A walk", "True", "webhook.test"} <= set(said)
+    assert {"2", "playlist", "channel", "operator"} <= set(said)
+    assert len(zipfile.ZipFile(tmp_path / "batch.zip").namelist()) == 2
     assert any(line.startswith("webhook.test ") for line in said)
     assert said[-1].strip() == "1"
     film, shared = (tmp_path / name for name in ("film.mp4", "shared.mp4"))
@@ -77,6 +80,7 @@ def test_the_examples_for_python_work(product: Product, origin: Origin, tmp_path
     assert any(line.startswith("unknown_field qualty") for line in said)
     assert any(line.startswith("not_found") for line in said)
     assert "400" in said
+    assert any(line.endswith("of any number of jobs today") for line in said)
     assert {path.suffix for path in (tmp_path / "films").iterdir()} == {".mp4", ".mp3"}
 
 
@@ -85,7 +89,8 @@ def test_the_examples_for_javascript_work(product: Product, origin: Origin, tmp_
     script = tmp_path / "examples.mjs"
     script.write_text(program("js", product, origin))
     said = run(["node", str(script)], product, tmp_path)
-    assert {"206", "304", "cookies are sent: true", "another secret: true"} <= set(said)
+    assert {"206", "304", "cookies are sent: true", "another secret: true", "scopes: [ 'read' ]"} <= set(said)
+    assert any(line.startswith("allowed: true []") for line in said)
     assert any("webhook.test" in line for line in said)
     assert any(" completed " in f"{line} " for line in said)
     assert (tmp_path / "film.mp4").stat().st_size > 10_000
