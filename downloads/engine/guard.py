@@ -118,16 +118,25 @@ class Guard:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     set_parent_death_signal(signal.SIGKILL)
+    stats = Stats(options.stats)
     try:
         loglines.to_stderr(options.log_format, os.environ.get("LOG_LEVEL", "INFO"))
         policy = Policy.from_environment(os.environ)
         listener = _listener(options)
+        if options.metrics_port is not None:
+            _serve_metrics(stats, options)
     except (OSError, ValueError) as error:
         sys.exit(f"guard: {error}")
     limits = GuardLimits(max_connections=min(GuardLimits().max_connections, _room_for_connections()))
-    guard = Guard(policy, limits=limits, stats=Stats(options.stats))
+    guard = Guard(policy, limits=limits, stats=stats)
     log.info("guard_listening", extra={"address": "{}:{}".format(*listener.getsockname())})
     asyncio.run(_serve_until_told(guard, listener))
+
+
+def _serve_metrics(stats: Stats, options: argparse.Namespace) -> None:
+    from downloads.engine import guard_metrics  # noqa: PLC0415 - 5 MB, and most guards are asked for none
+
+    guard_metrics.serve(stats, options.host, options.metrics_port)
 
 
 async def _serve_until_told(guard: Guard, listener: socket.socket) -> None:
@@ -146,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--off-loopback", action="store_true", help="any address: whoever reaches it may use it")
     parser.add_argument("--log-format", choices=loglines.FORMATS, default="console")
+    parser.add_argument("--metrics-port", type=int, help="answers Prometheus at /metrics, on the same address")
     parser.add_argument("--stats", type=Path, help="a JSON file to keep the counters in")
     return parser
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +15,24 @@ import yaml
 
 from tests.ops.programs import OPS
 from tests.origin import Origin
-from tests.product import Product, free_port, wait_until
+from tests.product import ROOT, Product, free_port, wait_until
 from tests.programs import program
 
 TOKEN = "token-of-the-scraper"
 # What is minutes in production; the rest of the configuration is as it is.
 HURRY = {"interval": "500ms", "for": "1s", "range": "10s"}
 PATIENCE = 60.0
+VERDICTS = ("allowed", "denied")
 
 
 class Prometheus:
-    def __init__(self, directory: Path, target: str) -> None:
+    def __init__(self, directory: Path, target: str, guard: str | None = None) -> None:
         self.directory = directory
         self.port = free_port()
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False)
         (directory / "token").write_text(TOKEN)
         (directory / "rules.yml").write_text(self._rules())
-        (directory / "prometheus.yml").write_text(self._configuration(target))
+        (directory / "prometheus.yml").write_text(self._configuration(target, guard))
 
     def _rules(self) -> str:
         rules = yaml.safe_load((OPS / "prometheus" / "rules.yml").read_text())
@@ -38,12 +41,15 @@ class Prometheus:
             rule["expr"] = rule["expr"].replace("[5m]", f"[{HURRY['range']}]").replace("> 100", "> 3")
         return yaml.safe_dump(rules)
 
-    def _configuration(self, target: str) -> str:
+    def _configuration(self, target: str, guard: str | None) -> str:
         configuration = yaml.safe_load((OPS / "prometheus" / "prometheus.yml").read_text())
         configuration["global"] = {"scrape_interval": HURRY["interval"], "evaluation_interval": HURRY["interval"]}
-        (scrape,) = configuration["scrape_configs"]
+        scrape, of_guard = configuration["scrape_configs"]
         scrape["authorization"]["credentials_file"] = str(self.directory / "token")
         scrape["static_configs"][0]["targets"] = [target]
+        of_guard["static_configs"][0]["targets"] = [guard]
+        if guard is None:
+            configuration["scrape_configs"] = [scrape]
         return yaml.safe_dump(configuration)
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -80,19 +86,24 @@ def product(tmp_path: Path) -> Iterator[Product]:
         yield running
 
 
-@pytest.fixture
-def prometheus(tmp_path: Path, product: Product) -> Iterator[Prometheus]:
-    directory = tmp_path / "prometheus"
+@contextmanager
+def watching(directory: Path, product: Product, guard: str | None = None) -> Iterator[Prometheus]:
     directory.mkdir()
-    watching = Prometheus(directory, f"127.0.0.1:{product.port}")
-    process = watching.start()
+    prometheus = Prometheus(directory, f"127.0.0.1:{product.port}", guard)
+    process = prometheus.start()
     try:
-        wait_until(lambda: watching.value("up") == 1, PATIENCE, what="the first scrape")
-        yield watching
+        wait_until(lambda: prometheus.value("min(up)") == 1, PATIENCE, what="the first scrape")
+        yield prometheus
     finally:
         process.terminate()
         process.wait(timeout=30)
-        watching.api.close()
+        prometheus.api.close()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, product: Product) -> Iterator[Prometheus]:
+    with watching(tmp_path / "prometheus", product) as running:
+        yield running
 
 
 @pytest.mark.needs("prometheus")
@@ -119,3 +130,29 @@ def test_prometheus_sees_downloads_and_an_alert_that_fires_and_clears(
 
     product.stop()
     wait_until(lambda: "MediadlDown" in prometheus.firing(), PATIENCE, what="the alert of a dead product")
+
+
+@pytest.mark.needs("prometheus")
+@pytest.mark.processes
+def test_a_guard_that_runs_by_itself_is_counted_and_missed(tmp_path: Path, origin: Origin) -> None:
+    """As ops/compose.yaml has it."""
+    port, metrics_port = free_port(), free_port()
+    command = [sys.executable, "-m", "downloads.engine.guard", f"--port={port}", f"--metrics-port={metrics_port}"]
+    guard = subprocess.Popen(command, cwd=ROOT, env={"EGRESS_ALLOW": f"127.0.0.1:{origin.port}"})
+    try:
+        with (
+            Product(tmp_path, METRICS_TOKEN=TOKEN, WORKERS="1", GUARD_URL=f"http://127.0.0.1:{port}") as product,
+            watching(tmp_path / "prometheus", product, f"127.0.0.1:{metrics_port}") as prometheus,
+        ):
+            product.wait_for(product.submit(origin.url("/clip.mp4"))["request_id"], "completed")
+            product.wait_for(product.submit("http://127.0.0.1:1/clip.mp4")["request_id"], "failed")
+            allowed, denied = (f'max(egress_requests_total{{job="mediadl",verdict="{word}"}}) > 0' for word in VERDICTS)
+            for expression in (allowed, denied, 'max(egress_bytes_total{job="mediadl"}) > 100000'):
+                wait_until(lambda: prometheus.value(expression), PATIENCE, what=expression)  # noqa: B023 - at once
+            assert prometheus.firing() == set()
+
+            guard.terminate()
+            wait_until(lambda: "MediadlDown" in prometheus.firing(), PATIENCE, what="the alert of a dead guard")
+    finally:
+        guard.kill()
+        guard.wait()

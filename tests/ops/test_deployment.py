@@ -61,6 +61,13 @@ def test_workers_go_through_the_guard() -> None:
     assert SERVICES["worker"]["environment"]["GUARD_URL"] == f"http://{address}:3128"
 
 
+def test_prometheus_reads_what_the_guard_counts() -> None:
+    (port,) = (word for word in SERVICES["guard"]["command"] if word.startswith("--metrics-port="))
+    scrapes = yaml.safe_load((OPS / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    targets = {target for scrape in scrapes for group in scrape["static_configs"] for target in group["targets"]}
+    assert targets == {"web:8080", f"guard:{port.partition('=')[2]}"}
+
+
 @every_service
 def test_ports_are_published_on_this_machine_alone_by_default(name: str) -> None:
     assert [port for port in SERVICES[name].get("ports", []) if ":-127.0.0.1:" not in port] == []
