@@ -14,11 +14,22 @@ from downloads.processes import MAX_QUICK_CRASHES, CrashLoopError, Service, fork
 from tests.product import wait_until
 
 SLEEP = "import time; time.sleep(60)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
 
 
 def service(code: str, name: str = "test", stop_order: int = 0) -> Service:
     return Service(name, program([sys.executable, "-c", code], environment=os.environ), stop_order=stop_order)
+
+
+def stubborn_service(directory: Path, stop_order: int = 0) -> Service:
+    """One that is deaf already."""
+    deaf = directory / "deaf"
+    code = (
+        f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({str(deaf)!r}, 'w'); time.sleep(60)"
+    )
+    started = service(code, "stubborn", stop_order)
+    started.start()
+    wait_until(deaf.exists, 30)
+    return started
 
 
 def exists(pid: int) -> bool:
@@ -49,11 +60,11 @@ def test_a_service_that_ends_is_started_again_after_a_pause() -> None:
 
 def test_a_service_that_keeps_crashing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("downloads.processes.FIRST_DELAY_SECONDS", 0.001)
-    hopeless = service("raise SystemExit(3)")
+    hopeless = Service("test", program(["false"], environment=os.environ), stop_order=0)
     hopeless.start()
 
     def tend_for_ever() -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         while time.monotonic() < deadline:
             hopeless.tend(lambda _: None)
             time.sleep(0.01)
@@ -90,11 +101,9 @@ def test_services_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     wait_until(lambda: not exists(pid), 2)
 
 
-def test_stopping_goes_in_order_and_kills_the_stubborn_at_the_limit() -> None:
-    polite, stubborn = service(SLEEP, "polite", 0), service(STUBBORN, "stubborn", 1)
-    for one in (polite, stubborn):
-        one.start()
-    time.sleep(0.5)
+def test_stopping_goes_in_order_and_kills_the_stubborn_at_the_limit(tmp_path: Path) -> None:
+    polite, stubborn = service(SLEEP, "polite", 0), stubborn_service(tmp_path, 1)
+    polite.start()
 
     began = time.monotonic()
     stop_all([stubborn, polite], 1.0, is_urgent=lambda: False)
@@ -103,10 +112,8 @@ def test_stopping_goes_in_order_and_kills_the_stubborn_at_the_limit() -> None:
     assert 0.8 < time.monotonic() - began < 5
 
 
-def test_an_urgent_stop_waits_for_nobody() -> None:
-    stubborn = service(STUBBORN)
-    stubborn.start()
-    time.sleep(0.3)
+def test_an_urgent_stop_waits_for_nobody(tmp_path: Path) -> None:
+    stubborn = stubborn_service(tmp_path)
 
     began = time.monotonic()
     stop_all([stubborn], 30, is_urgent=lambda: True)
