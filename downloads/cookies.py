@@ -16,11 +16,13 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import User
 from downloads import netscape, storage, vault
 from downloads.api.problem import FieldError, Problem, refused
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.engine.marking import gettext_noop
 from downloads.models import CookieJar, Job, Probe
 
 log = structlog.get_logger(__name__)
@@ -36,10 +38,11 @@ def store(owner: User, text: str, name: str = "", expires_at: datetime | None = 
     """Raises NetscapeError and Problem."""
     cookies = netscape.parse(text)
     if CookieJar.objects.owned_by(owner).count() >= MAX_JARS_PER_OWNER:
-        raise Problem(429, "quota_exceeded", f"You can store cookies {MAX_JARS_PER_OWNER} times. Delete some first.")
+        said = gettext("You can store cookies {count} times. Delete some first.")
+        raise Problem(429, "quota_exceeded", said.format(count=MAX_JARS_PER_OWNER))
     latest = netscape.last_expiry(cookies)
     if latest is not None and latest <= timezone.now().timestamp():
-        complaint = netscape.Complaint(line=None, message="All of these cookies have expired.")
+        complaint = netscape.Complaint(line=None, message=gettext("All of these cookies have expired."))
         raise netscape.NetscapeError([complaint])
     return CookieJar.objects.store(owner, cookies, name, expires_at)
 
@@ -56,7 +59,7 @@ def usable(owner: User, cookies_id: uuid.UUID | str | None) -> CookieJar | None:
         return None
     jar = CookieJar.objects.owned_by(owner).usable().filter(pk=cookies_id).first()
     if jar is None:
-        raise refused("cookies_id", "cookies_gone", f"{ERRORS[ErrorCode.COOKIES_GONE].title}.")
+        raise refused("cookies_id", "cookies_gone", f"{gettext(ERRORS[ErrorCode.COOKIES_GONE].title)}.")
     return jar
 
 
@@ -70,7 +73,7 @@ def lent(jar: CookieJar, lease: uuid.UUID) -> Iterator[str]:
         text = jar.text()
     except vault.UndecryptableError:
         log.error("cookies_undecryptable", cookies_id=str(jar.pk))  # noqa: TRY400 - the traceback says nothing more
-        raise JobError(ErrorCode.COOKIES_GONE, "The server has lost the key of these cookies") from None
+        raise JobError(ErrorCode.COOKIES_GONE, gettext_noop("The server has lost the key of these cookies")) from None
     jar.mark_used()
     path = _path(lease)
     try:

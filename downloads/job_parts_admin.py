@@ -48,7 +48,7 @@ class LinkAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, link: Link) -> str:
-        return link.state(timezone.now()).label
+        return str(link.state(timezone.now()).label)
 
     @admin.display(description="downloads")
     def used(self, link: Link) -> str:

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 
 from accounts.addresses import client_ip
 from downloads.api.problem import Problem
+from downloads.engine.marking import gettext_noop
 from downloads.files import headers_of
 from downloads.models import Link, LinkClosedError, LinkState
 
@@ -31,9 +32,9 @@ PURPOSE = b"mediadl link 1\0"
 VISITOR_PURPOSE = b"mediadl visitor 1\0"
 
 CLOSED = {
-    LinkState.REVOKED: ("link_revoked", "Whoever made this link has taken it back."),
-    LinkState.EXPIRED: ("link_expired", "The time of this link is over."),
-    LinkState.USED_UP: ("link_used_up", "This link has been used as often as it allows."),
+    LinkState.REVOKED: ("link_revoked", gettext_noop("Whoever made this link has taken it back.")),
+    LinkState.EXPIRED: ("link_expired", gettext_noop("The time of this link is over.")),
+    LinkState.USED_UP: ("link_used_up", gettext_noop("This link has been used as often as it allows.")),
 }
 
 
@@ -77,7 +78,7 @@ def link_of(token: str) -> Link:
 
 
 def _unknown() -> Problem:
-    return Problem(404, "not_found", "There is no such link. It may have been copied only in part.")
+    return Problem(404, "not_found", gettext_noop("There is no such link. It may have been copied only in part."))
 
 
 def _links() -> QuerySet[Link]:
@@ -89,7 +90,7 @@ def admit(link: Link, request: HttpRequest, at: datetime) -> None:
     if not link.owner.is_active:
         raise _closed(LinkState.REVOKED)
     if link.file.deleted_at is not None:
-        raise Problem(410, "file_expired", "The file has been deleted.")
+        raise Problem(410, "file_expired", gettext_noop("The file has been deleted."))
     visitor = visitor_of(link, request)
     try:
         if request.method == "GET":

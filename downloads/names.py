@@ -8,6 +8,10 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext
+
+from downloads.engine.marking import gettext_noop
+
 MAX_NAME_BYTES = 200
 DEFAULT_TEMPLATE = "videos/{safe_title}-{id}.{ext}"
 PLACEHOLDERS = frozenset(
@@ -24,13 +28,13 @@ def template_error(template: str) -> str | None:
     """Why `template` cannot be used, or None."""
     for name, width in _PLACEHOLDER.findall(template):
         if name not in PLACEHOLDERS:
-            return f"Unknown placeholder {{{name}}}."
+            return gettext("Unknown placeholder {name}.").format(name=f"{{{name}}}")
         if width and name != "playlist_index":
-            return f"{{{name}}} is not a number."
+            return gettext("{name} is not a number.").format(name=f"{{{name}}}")
     if _BRACES.search(_PLACEHOLDER.sub("", template)):
-        return "Braces may only enclose a placeholder."
+        return gettext_noop("Braces may only enclose a placeholder.")
     if ".." in template.split("/") or template.startswith("/") or "\\" in template or "\0" in template:
-        return "A template is a relative path."
+        return gettext_noop("A template is a relative path.")
     return None
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 MAX_BYTES = 256 * 1024
 MAX_COOKIES = 2000
 MAX_ERRORS = 10
@@ -55,7 +57,9 @@ class Complaint:
     message: str
 
     def __str__(self) -> str:
-        return self.message if self.line is None else f"Line {self.line}: {self.message}"
+        if self.line is None:
+            return self.message
+        return gettext("Line {line}: {what}").format(line=self.line, what=self.message)
 
 
 class NetscapeError(ValueError):
@@ -74,7 +78,7 @@ def decode(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise NetscapeError([Complaint(line=line, message="this is not UTF-8 text.")]) from None
+        raise NetscapeError([Complaint(line=line, message=gettext("this is not UTF-8 text."))]) from None
 
 
 def parse(text: str) -> list[Cookie]:
@@ -92,9 +96,11 @@ def parse(text: str) -> list[Cookie]:
     if complaints:
         raise NetscapeError(complaints)
     if len(cookies) > MAX_COOKIES:
-        _refuse(f"There are more than {MAX_COOKIES} cookies. Export those of one site only.")
+        _refuse(
+            gettext("There are more than {count} cookies. Export those of one site only.").format(count=MAX_COOKIES)
+        )
     if not cookies:
-        _refuse("There are no cookies in this text.")
+        _refuse(gettext("There are no cookies in this text."))
     return cookies
 
 
@@ -123,9 +129,10 @@ def _refuse(message: str) -> None:
 
 def _check_whole(text: str) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        _refuse(f"The text has more than {MAX_BYTES // 1024} KiB. Export the cookies of one site only.")
+        said = gettext("The text has more than {count} KiB. Export the cookies of one site only.")
+        _refuse(said.format(count=MAX_BYTES // 1024))
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
-        _refuse("This is JSON. Export the cookies in Netscape format, as a cookies.txt.")
+        _refuse(gettext("This is JSON. Export the cookies in Netscape format, as a cookies.txt."))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -139,50 +146,56 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _cookie(line: str) -> Cookie:
     if _CONTROL.search(line):
-        raise _LineError("it has a control character.")
+        raise _LineError(gettext("it has a control character."))
     columns = line.split("\t")
     if len(columns) != COLUMNS:
         raise _LineError(_miscounted(columns))
     domain, subdomains, path, secure, expires, name, value = columns
-    host, has_subdomains = _domain(domain, _flag(subdomains, "second"))
+    host, has_subdomains = _domain(domain, _flag(subdomains, gettext("the second column is neither TRUE nor FALSE.")))
     return Cookie(
         domain=host,
         has_subdomains=has_subdomains,
-        path=_matching(_PATH, path, "the third column is no path that begins with /."),
-        is_secure=_flag(secure, "fourth"),
+        path=_matching(_PATH, path, gettext("the third column is no path that begins with /.")),
+        is_secure=_flag(secure, gettext("the fourth column is neither TRUE nor FALSE.")),
         expires=_expiry(expires),
-        name=_short(_matching(_NAME, name, "the sixth column is no cookie's name."), MAX_NAME_CHARACTERS, "name"),
-        value=_short(_matching(_VALUE, value, "the value has a character that cookies do not."), MAX_VALUE_CHARACTERS),
+        name=_name(name),
+        value=_value(value),
     )
 
 
 def _miscounted(columns: list[str]) -> str:
     if len(columns) == 1:
-        return f"there are no tabs. {COLUMNS} columns are separated by tabs, which copying may have turned into spaces."
-    return f"it has {len(columns)} columns and not {COLUMNS}, separated by tabs."
+        said = gettext(
+            "there are no tabs. {wanted} columns are separated by tabs, which copying may have turned into spaces."
+        )
+        return said.format(wanted=COLUMNS)
+    said = gettext("it has {count} columns and not {wanted}, separated by tabs.")
+    return said.format(count=len(columns), wanted=COLUMNS)
 
 
 def _domain(text: str, has_subdomains: bool) -> tuple[str, bool]:  # noqa: FBT001 - a column of the line
     host = text.lower().removeprefix(".")
     if len(host) > MAX_HOST_CHARACTERS or not _HOST.fullmatch(host):
-        raise _LineError("the first column is no domain.")
+        raise _LineError(gettext("the first column is no domain."))
     if text.startswith(".") and not has_subdomains:
-        raise _LineError("the domain begins with a dot, for all hosts below it, and the second column says FALSE.")
+        raise _LineError(
+            gettext("the domain begins with a dot, for all hosts below it, and the second column says FALSE.")
+        )
     if has_subdomains and ("." not in host or _NUMBERS.fullmatch(host)):
-        raise _LineError("no cookie is for all hosts below a top-level domain or an address.")
+        raise _LineError(gettext("no cookie is for all hosts below a top-level domain or an address."))
     return host, has_subdomains
 
 
-def _flag(text: str, column: str) -> bool:
+def _flag(text: str, complaint: str) -> bool:
     if text.upper() not in _FLAGS:
-        raise _LineError(f"the {column} column is neither TRUE nor FALSE.")
+        raise _LineError(complaint)
     return _FLAGS[text.upper()]
 
 
 def _expiry(text: str) -> int | None:
     match = _EXPIRY.fullmatch(text)
     if text and match is None:
-        raise _LineError("the fifth column is no time in seconds since 1970.")
+        raise _LineError(gettext("the fifth column is no time in seconds since 1970."))
     seconds = int(match[1]) if match else 0
     return min(seconds, LATEST) or None
 
@@ -193,9 +206,19 @@ def _matching(pattern: re.Pattern[str], text: str, complaint: str) -> str:
     return text
 
 
-def _short(text: str, limit: int, what: str = "value") -> str:
+def _name(text: str) -> str:
+    _matching(_NAME, text, gettext("the sixth column is no cookie's name."))
+    return _short(text, MAX_NAME_CHARACTERS, gettext("the name is longer than {count} characters."))
+
+
+def _value(text: str) -> str:
+    _matching(_VALUE, text, gettext("the value has a character that cookies do not."))
+    return _short(text, MAX_VALUE_CHARACTERS, gettext("the value is longer than {count} characters."))
+
+
+def _short(text: str, limit: int, complaint: str) -> str:
     if len(text) > limit:
-        raise _LineError(f"the {what} is longer than {limit} characters.")
+        raise _LineError(complaint.format(count=limit))
     return text
 
 

@@ -20,11 +20,13 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from accounts.models import User
 from downloads import addresses, bell, cookies, workers
 from downloads.api.problem import Problem, refused
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.engine.marking import gettext_noop
 from downloads.engine.spec import Event, JobSpec, Limits, ProbeRequest
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from downloads.engine.tools import find_ffmpeg
@@ -58,7 +60,7 @@ def ask(
     With `max_age`, none that has found something longer ago.
     """
     if not addresses.is_allowed(addresses.parse(url).host, settings.ALLOWED_DOMAINS, settings.BLOCKED_DOMAINS):
-        raise refused("url", "domain_not_allowed", f"{ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title}.")
+        raise refused("url", "domain_not_allowed", f"{gettext(ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title)}.")
     fingerprint = _fingerprint(kind, url, jar)
     mine = Probe.objects.owned_by(owner)
     fresh = mine.current() if max_age is None else mine.just_taken(max_age)
@@ -83,7 +85,8 @@ def _fingerprint(kind: ProbeKind, url: str, jar: CookieJar | None) -> str:
 
 def _check_quota(owner: User) -> None:
     if Probe.objects.owned_by(owner).live().count() >= MAX_WAITING_PER_OWNER:
-        detail = f"You can have {MAX_WAITING_PER_OWNER} pages looked at. Try again when some of them are done."
+        said = gettext("You can have {count} pages looked at. Try again when some of them are done.")
+        detail = said.format(count=MAX_WAITING_PER_OWNER)
         raise Problem(429, "quota_exceeded", detail, headers={"Retry-After": str(QUOTA_RETRY_SECONDS)})
 
 
@@ -175,7 +178,9 @@ def _record(probe: Probe, found: Found) -> None:
     if found.error is not None:
         probe.fail(found.error)
     elif found.result is None or not found.is_done:
-        probe.fail(JobError(ErrorCode.INTERNAL_ERROR, "The process that looked at the page ended unexpectedly"))
+        probe.fail(
+            JobError(ErrorCode.INTERNAL_ERROR, gettext_noop("The process that looked at the page ended unexpectedly"))
+        )
     else:
         items = found.items[: found.limit]
         probe.complete({**found.result, "items": items, "truncated": len(found.items) > found.limit})

@@ -16,12 +16,14 @@ from django.db import connection
 from django.db.models import BigIntegerField, Count, Min, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, DayUsage, User
 from accounts.models.usage import NO_LIMIT, day_ends_at, today
 from accounts.quotas import Limits, limits_of
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.marking import gettext_noop
 from downloads.models import Job, MediaFile, Status
 
 QUEUE_RETRY_SECONDS = 60
@@ -190,7 +192,9 @@ class Meter:
         limit = self._limits.bytes_per_day
         if limit and DayUsage.objects.of_today(self._owner.pk).bytes >= limit:
             return _error(_bytes_are_used_up(limit))
-        return JobError(ErrorCode.QUOTA_EXCEEDED, "More bytes would have come than are left of your quota")
+        return JobError(
+            ErrorCode.QUOTA_EXCEEDED, gettext_noop("More bytes would have come than are left of your quota")
+        )
 
 
 def check_stored(owner: User, added_bytes: int) -> None:
@@ -211,7 +215,9 @@ def _error(refusal: Refusal) -> JobError:
 
 
 def _queue_is_full(limit: int) -> Refusal:
-    message = f"You can have {limit} jobs waiting. Try again when some of them have started."
+    message = gettext("You can have {limit} jobs waiting. Try again when some of them have started.").format(
+        limit=limit
+    )
     return Refusal(limit="queued_jobs", message=message, retry_seconds=QUEUE_RETRY_SECONDS)
 
 
@@ -223,20 +229,27 @@ def _day_is_used_up(owner: User, limits: Limits) -> Refusal:
 
 
 def _jobs_are_used_up(limit: int) -> Refusal:
-    return _until_tomorrow("jobs_per_day", f"You can submit {limit} jobs a day, and these would be more.")
+    return _until_tomorrow(
+        "jobs_per_day", gettext("You can submit {limit} jobs a day, and these would be more."), limit
+    )
 
 
 def _bytes_are_used_up(limit: int) -> Refusal:
-    return _until_tomorrow("bytes_per_day", f"You can download {limit} bytes a day, and they are used up.")
+    return _until_tomorrow(
+        "bytes_per_day", gettext("You can download {limit} bytes a day, and they are used up."), limit
+    )
 
 
 def _key_is_used_up(limit: int) -> Refusal:
-    return _until_tomorrow("key_jobs_per_day", f"This key can submit {limit} jobs a day, and these would be more.")
+    return _until_tomorrow(
+        "key_jobs_per_day", gettext("This key can submit {limit} jobs a day, and these would be more."), limit
+    )
 
 
-def _until_tomorrow(limit: str, message: str) -> Refusal:
+def _until_tomorrow(name: str, said: str, limit: int) -> Refusal:
     seconds = math.ceil((day_ends_at() - timezone.now()).total_seconds())
-    return Refusal(limit=limit, message=f"{message} A new day begins at 00:00 UTC.", retry_seconds=max(1, seconds))
+    when = gettext("A new day begins at 00:00 UTC.")
+    return Refusal(limit=name, message=f"{said.format(limit=limit)} {when}", retry_seconds=max(1, seconds))
 
 
 def _stored_refusal(owner: User, limits: Limits) -> Refusal | None:
@@ -250,5 +263,7 @@ def _store_is_full(owner: User, limit: int) -> Refusal:
     """Some of it goes by itself at the first expiry."""
     first = Job.objects.owned_by(owner).aggregate(first=Min("expires_at"))["first"]
     seconds = max(1, math.ceil((first - timezone.now()).total_seconds())) if first else None
-    message = f"You can have files of {limit} bytes. Delete some, or wait for them to expire."
+    message = gettext("You can have files of {limit} bytes. Delete some, or wait for them to expire.").format(
+        limit=limit
+    )
     return Refusal(limit="stored_bytes", message=message, retry_seconds=seconds)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Greatest, Now
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from accounts.principal import Principal
@@ -58,9 +59,9 @@ def resume(principal: Principal, job: Job) -> None:
 def check_policy(address: addresses.Address) -> None:
     """What holds for everybody. Raises Problem."""
     if not addresses.is_allowed(address.host, settings.ALLOWED_DOMAINS, settings.BLOCKED_DOMAINS):
-        raise refused("url", "domain_not_allowed", f"{ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title}.")
+        raise refused("url", "domain_not_allowed", f"{gettext(ERRORS[ErrorCode.DOMAIN_NOT_ALLOWED].title)}.")
     if not storage.has_room():
-        raise Problem(507, "storage_full", ERRORS[ErrorCode.STORAGE_FULL].remedy)
+        raise Problem(507, "storage_full", gettext(ERRORS[ErrorCode.STORAGE_FULL].remedy))
 
 
 def check_quota(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:

@@ -381,8 +381,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("map", "jpg", "jpeg", "png", "gif", "webp", "gz", "br", "woff", "woff2", "mp4")
 
 # English is what programs read; docs/development.md says how to add a language.
-LANGUAGE_CODE, TIME_ZONE = "en", "UTC"
-LANGUAGES = [("de", "Deutsch"), ("en", "English")]
+LANGUAGE_CODE, LANGUAGES, TIME_ZONE = "en", [("de", "Deutsch"), ("en", "English")], "UTC"
 LOCALE_PATHS, FORMAT_MODULE_PATH = [BASE_DIR / "locale"], ["mediadl.formats"]
 LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_AGE = "language", 60 * 60 * 24 * 365
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from downloads import addresses, crash_points
 from downloads.library import files_of
@@ -59,7 +60,7 @@ def record_batch(batch: Batch, kind: str) -> None:
 def record_test(endpoint: Endpoint) -> Delivery:
     """Raises WebhookStateError."""
     if endpoint.is_for_requests or not endpoint.is_enabled:
-        raise WebhookStateError("A test needs a webhook that has an address and is enabled.")
+        raise WebhookStateError(gettext("A test needs a webhook that has an address and is enabled."))
     delivery = _delivery(endpoint, endpoint.url, messages.TEST, messages.of_test())
     Delivery.objects.write([delivery])
     return delivery

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -40,7 +41,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     try:
         endpoint, secret = Endpoint.objects.add(principal_of(request).user, **form.cleaned_data)
     except TooManyEndpointsError:
-        form.add_error(None, "You have as many webhooks as you may. Delete one first.")
+        form.add_error(None, gettext("You have as many webhooks as you may. Delete one first."))
         return list_page(request, form, status=422)
     return secret_page(request, endpoint, secret)
 
@@ -74,7 +75,7 @@ def webhook(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     except WebhookStateError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "Changed.")
+        messages.success(request, gettext("Changed."))
     return redirect("webhooks:webhook", endpoint.pk)
 
 
@@ -84,7 +85,7 @@ def webhook(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
 def rotate(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     endpoint, form = own(request, webhook_id), RotateForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose for how long the old secret goes on.")
+        messages.error(request, gettext("Choose for how long the old secret goes on."))
         return redirect("webhooks:webhook", endpoint.pk)
     return secret_page(request, endpoint, endpoint.rotate(form.overlap))
 
@@ -99,7 +100,7 @@ def test(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     except WebhookStateError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "A test message is on its way. Reload to see what came of it.")
+        messages.success(request, gettext("A test message is on its way. Reload to see what came of it."))
     return redirect("webhooks:webhook", endpoint.pk)
 
 
@@ -110,10 +111,10 @@ def switch(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     endpoint = own(request, webhook_id)
     if request.POST.get("on") == "1":
         endpoint.enable()
-        messages.success(request, "Enabled: it is told from now on.")
+        messages.success(request, gettext("Enabled: it is told from now on."))
     else:
         endpoint.disable(DisabledReason.OWNER)
-        messages.success(request, "Disabled: it is told nothing, and what waited can be sent again later.")
+        messages.success(request, gettext("Disabled: it is told nothing, and what waited can be sent again later."))
     return redirect("webhooks:webhook", endpoint.pk)
 
 
@@ -122,7 +123,7 @@ def switch(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
 @limit_form("webhooks", CHANGES_PER_MINUTE)
 def delete(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     own(request, webhook_id).delete()
-    messages.success(request, "The webhook is deleted, with its deliveries.")
+    messages.success(request, gettext("The webhook is deleted, with its deliveries."))
     return redirect("webhooks:webhooks")
 
 
@@ -137,7 +138,7 @@ def redeliver(request: HttpRequest, webhook_id: uuid.UUID, delivery_id: uuid.UUI
     except WebhookStateError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The message is sent again.")
+        messages.success(request, gettext("The message is sent again."))
     return redirect("webhooks:webhook", webhook_id)
 
 
@@ -162,7 +163,7 @@ def list_page(request: HttpRequest, form: WebhookForm, status: int = 200) -> Htt
     owned = Endpoint.objects.owned_by(principal_of(request).user)
     dead = set(Delivery.objects.dead().filter(endpoint__in=owned).values_list("endpoint", flat=True).distinct())
     rows = [
-        (endpoint, [EVENT_LABELS[event] for event in endpoint.events], endpoint.pk in dead)
+        (endpoint, [str(EVENT_LABELS[event]) for event in endpoint.events], endpoint.pk in dead)
         for endpoint in owned.with_address()
     ]
     context = {"form": form, "webhooks": rows, "for_requests": owned.for_requests().first()}
@@ -178,7 +179,7 @@ def webhook_page(request: HttpRequest, endpoint: Endpoint, form: WebhookForm, st
         "form": form,
         "rotate_form": RotateForm(auto_id=False),
         "deliveries": [(delivery, LOOKS[delivery.status]) for delivery in chosen[:SHOWN]],
-        "filters": [("", "All"), *DeliveryStatus.choices],
+        "filters": [("", gettext("All")), *DeliveryStatus.choices],
         "wanted": wanted,
         "overlap_ends": until if (until := endpoint.previous_secret_until) and until > timezone.now() else None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -119,7 +120,7 @@ class PlaylistRequestSerializer(ListSerializer):
         default=None,
         allow_null=True,
         max_length=MAX_ITEMS_LENGTH,
-        validators=[matches(ITEMS_PATTERN, "Write numbers and ranges, such as 1-10,15,20-25.")],
+        validators=[matches(ITEMS_PATTERN, _("Write numbers and ranges, such as 1-10,15,20-25."))],
         help_text="Which entries, counted from 1: `1-10,15,20-25`; `30-` is all from there.",
     )
     start = StrictIntegerField(default=None, allow_null=True, min_value=1, max_value=MAX_NUMBER)
@@ -130,7 +131,7 @@ class PlaylistRequestSerializer(ListSerializer):
 
     def validate_items(self, value: str | None) -> str | None:
         if value is not None and is_backwards(value):
-            raise serializers.ValidationError("A range ends before it begins.", code="range_order")
+            raise serializers.ValidationError(_("A range ends before it begins."), code="range_order")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts.principal import Principal
 from downloads import addresses, quotas, submission
 from downloads.api.problem import Problem
@@ -124,7 +126,9 @@ def _of_the_media(choice: Choice, size: int | None, options: Mapping[str, Any]) 
     if choice.format is None:
         yield _reason(ErrorCode.FORMAT_UNAVAILABLE)
     if size and size > options["max_size_bytes"]:
-        message = f"{size} bytes are more than the limit of {options['max_size_bytes']}."
+        message = gettext("{size} bytes are more than the limit of {limit}.").format(
+            size=size, limit=options["max_size_bytes"]
+        )
         yield Reason(code=str(ErrorCode.TOO_LARGE), message=message)
 
 
@@ -134,4 +138,4 @@ def _of_the_quota(principal: Principal, size: int | None) -> Iterator[Reason]:
 
 
 def _reason(code: ErrorCode) -> Reason:
-    return Reason(code=str(code), message=f"{ERRORS[code].title}. {ERRORS[code].remedy}")
+    return Reason(code=str(code), message=f"{gettext(ERRORS[code].title)}. {gettext(ERRORS[code].remedy)}")

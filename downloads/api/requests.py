@@ -6,9 +6,11 @@ Only our own names pass; none of yt-dlp's does.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -26,6 +28,9 @@ from downloads.api.strict import (
     StrictUUIDField,
 )
 from downloads.models import Priority
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 QUALITIES = ("best", "4k", "2160p", "1440p", "1080p", "720p", "480p", "360p", "audio", "audio_only")
 VIDEO_FORMATS = ("mp4", "mkv", "webm", "mov", "avi", "flv")
@@ -72,7 +77,7 @@ MAX_CLIP_SECONDS = 7 * 24 * 3600
 MAX_RETENTION_HOURS = 8760
 
 
-def matches(pattern: str, message: str) -> RegexValidator:
+def matches(pattern: str, message: StrOrPromise) -> RegexValidator:
     """Against the whole text: a `$` alone would let a last line break through."""
     return RegexValidator(re.compile(pattern.removesuffix("$") + r"\Z"), message)
 
@@ -82,7 +87,7 @@ class LineField(StrictCharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.validators.append(matches(LINE_PATTERN, "This has control characters."))
+        self.validators.append(matches(LINE_PATTERN, _("This has control characters.")))
 
 
 @extend_schema_field({"type": "string", "pattern": addresses.PATTERN, "maxLength": 2048})
@@ -94,14 +99,14 @@ class AddressField(StrictCharField):
         try:
             return addresses.parse(text).url
         except addresses.AddressError as error:
-            raise serializers.ValidationError(str(error), code=error.code) from error
+            raise serializers.ValidationError(gettext(str(error)), code=error.code) from error
 
 
 @extend_schema_field({"type": "number", "exclusiveMinimum": 0, "maximum": MAX_RETENTION_HOURS})
 class RetentionField(StrictFloatField):
     """Hours, or None for what the server does by itself."""
 
-    default_error_messages = {"min_value": "This is not more than 0."}
+    default_error_messages = {"min_value": _("This is not more than 0.")}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(default=None, allow_null=True, max_value=MAX_RETENTION_HOURS, **options)
@@ -121,7 +126,7 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
         default=None,
         allow_null=True,
         max_length=200,
-        validators=[matches(FORMAT_PATTERN, "Write format ids, joined by + or /.")],
+        validators=[matches(FORMAT_PATTERN, _("Write format ids, joined by + or /."))],
         help_text="A format id, or ids joined by `+` (merged) and `/` (the first that there is), as /formats lists "
         "them. It takes the place of `quality`.",
     )
@@ -132,7 +137,7 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
     audio_quality = StrictChoiceField(AUDIO_QUALITIES, default="192", help_text="Kilobits a second, or `best`.")
     download_subtitles = StrictBooleanField(default=False)
     subtitle_languages = StrictListField(
-        child=StrictCharField(validators=[matches(LANGUAGE_PATTERN, "This is no language tag.")], max_length=35),
+        child=StrictCharField(validators=[matches(LANGUAGE_PATTERN, _("This is no language tag."))], max_length=35),
         default=["en"],
         min_length=1,
         max_length=20,
@@ -160,7 +165,7 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
         default=None,
         allow_null=True,
         max_length=255,
-        validators=[matches(TEMPLATE_PATTERN, "This is no relative path of text and known placeholders.")],
+        validators=[matches(TEMPLATE_PATTERN, _("This is no relative path of text and known placeholders."))],
         help_text=f"The name that the file is shown and downloaded by; `{names.DEFAULT_TEMPLATE}` by default.",
     )
     cookies_id = StrictUUIDField(default=None, allow_null=True, help_text="Stored cookies to send.")
@@ -193,13 +198,15 @@ class DownloadOptionsSerializer(StrictSerializer[Any]):
 
     def validate_path_template(self, value: str | None) -> str | None:
         if value is not None and (reason := names.template_error(value)):
-            raise serializers.ValidationError(reason, code="invalid_template")
+            raise serializers.ValidationError(gettext(reason), code="invalid_template")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start, end = attrs["clip_start_sec"], attrs["clip_end_sec"]
         if end is not None and end <= (start or 0):
-            raise serializers.ValidationError({"clip_end_sec": "This is not after clip_start_sec."}, code="clip_order")
+            raise serializers.ValidationError(
+                {"clip_end_sec": _("This is not after clip_start_sec.")}, code="clip_order"
+            )
         return attrs
 
 

@@ -16,9 +16,12 @@ from typing import Any, NoReturn, TypeVar
 
 from django.conf import settings
 from django.utils.http import parse_header_parameters
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
+from rest_framework.utils.formatting import lazy_format
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from downloads.api.problem import MAX_ERRORS, UNKNOWN_FIELD, Problem
@@ -124,10 +127,20 @@ def _check(value: Any, depth: int) -> None:
 # --- Fields -----------------------------------------------------------------------------------------------------
 
 
+# In DRF's words, which pages have in our German: its own addresses people in another way.
+BOUNDS = {
+    "max_value": _("Ensure this value is less than or equal to {max_value}."),
+    "min_value": _("Ensure this value is greater than or equal to {min_value}."),
+}
+
+
 class StrictCharField(serializers.CharField):
     """Text as it came: neither trimmed, nor made from a number."""
 
-    default_error_messages = {"invalid": "This is not a string."}
+    default_error_messages = {
+        "invalid": "This is not a string.",
+        "max_length": _("Ensure this field has no more than {max_length} characters."),
+    }
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False} | options)
@@ -148,7 +161,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class StrictIntegerField(serializers.IntegerField):
-    default_error_messages = {"invalid": "This is not a whole number."}
+    default_error_messages = {"invalid": "This is not a whole number.", **BOUNDS}
 
     def to_internal_value(self, data: Any) -> int:
         # In JSON, 5.0 is the same number as 5.
@@ -159,7 +172,7 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class StrictFloatField(serializers.FloatField):
-    default_error_messages = {"invalid": "This is not a number."}
+    default_error_messages = {"invalid": "This is not a number.", **BOUNDS}
 
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
@@ -181,7 +194,10 @@ class StrictChoiceField(serializers.ChoiceField):
 
 
 class StrictListField(serializers.ListField):
-    default_error_messages = {"not_a_list": "This is not a list."}
+    default_error_messages = {
+        "not_a_list": "This is not a list.",
+        "max_length": _("Ensure this field has no more than {max_length} elements."),
+    }
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
@@ -258,4 +274,16 @@ def _fields_of(kind: type[StrictSerializer[Any]]) -> BindingDict:
     fields = BindingDict(kind())
     for name, field in kind().get_fields().items():
         fields[name] = field
+        _say_in_each_language(field)
     return fields
+
+
+def _say_in_each_language(field: serializers.Field[Any, Any, Any, Any]) -> None:
+    """DRF formats these messages once, and whoever is refused first would choose the language for everybody after."""
+    for validator in field.validators:
+        said = getattr(validator, "message", None)
+        if isinstance(said, lazy_format):
+            formatted = format_lazy(said.format_string or "", *said.args, **said.kwargs)
+            setattr(validator, "message", formatted)  # noqa: B010 - only some validators have one
+    if isinstance(field, serializers.ListField):
+        _say_in_each_language(field.child)

@@ -124,7 +124,7 @@ def _lanes(waiting: Waiting) -> list[Lane]:
             lane=bell.DOWNLOAD,
             owner_id=row["owner_id"],
             owner=row["owner__username"],
-            priority=Priority(row["priority"]).label,
+            priority=str(Priority(row["priority"]).label),
             count=row["count"],
             due=row["due"],
             since=row["since"],

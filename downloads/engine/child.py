@@ -23,6 +23,7 @@ from downloads.engine import artifacts, facts, infojson, options, resume, tools,
 from downloads.engine.artifacts import Artifact
 from downloads.engine.errors import ErrorCode, JobError, classify
 from downloads.engine.logs import JobLog
+from downloads.engine.marking import gettext_noop
 from downloads.engine.metadata import NAME_CHARACTERS, TITLE_CHARACTERS, clean_number, clean_text, metadata
 from downloads.engine.progress import POSTPROCESSED_PERCENT, Part, part_key, parts_of
 from downloads.engine.redaction import redact
@@ -65,7 +66,7 @@ class Attempt:
     def download(self) -> None:
         self._reporter.enter("extracting")
         if urlsplit(self._spec.url).scheme.lower() not in {"http", "https"}:
-            raise JobError(ErrorCode.UNSUPPORTED_URL, "Only http and https URLs can be downloaded")
+            raise JobError(ErrorCode.UNSUPPORTED_URL, gettext_noop("Only http and https URLs can be downloaded"))
         if resume.discard_half_rewritten(self._work):
             self._log.warning("An earlier attempt ended while it changed the finished file; it is downloaded again")
         (self._work / FFMPEG_PROGRESS).unlink(missing_ok=True)
@@ -116,7 +117,7 @@ class Attempt:
             self._reporter.announce(sum(filter(None, exact)))
             return parts_of(info)
         if info["section_start"] >= (clean_number(info.get("duration")) or math.inf):
-            raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "The clip starts after the end of the media")
+            raise JobError(ErrorCode.FORMAT_UNAVAILABLE, gettext_noop("The clip starts after the end of the media"))
         return [Part(key=self._key, size=None, weight=1.0)]  # ffmpeg fetches what it needs of all formats at once
 
     def finished(self, info: ytdlp.Info) -> None:
@@ -154,7 +155,9 @@ class Attempt:
             size, sums = artifacts.seal(artifact, self._work, known)
             described = artifacts.describe(artifact, info, heard)
             if self._clip_seconds is not None and artifact.is_main and not (described["vcodec"] or described["acodec"]):
-                raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")
+                raise JobError(
+                    ErrorCode.FORMAT_UNAVAILABLE, gettext_noop("There is nothing between the clip's start and end")
+                )
             self._reporter.event("file", **described, size_bytes=size, **asdict(sums))
         artifacts.flush_directory(self._work)
         self._reporter.rise_to(100.0)

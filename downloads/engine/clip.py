@@ -14,6 +14,7 @@ from yt_dlp.utils import prepend_extension
 
 from downloads.engine import facts
 from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.marking import gettext_noop
 from downloads.engine.metadata import clean_number
 from downloads.engine.postprocessing import Result
 
@@ -25,7 +26,7 @@ def postpone(info: dict[str, Any]) -> None:
     """Has the whole be fetched as if no part had been asked for. Raises JobError for a part that is not there."""
     start, end = info.pop("section_start"), info.pop("section_end", None)
     if start >= (clean_number(info.get("duration")) or float("inf")):
-        raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "The clip starts after the end of the media")
+        raise JobError(ErrorCode.FORMAT_UNAVAILABLE, gettext_noop("The clip starts after the end of the media"))
     info[_POSTPONED] = (start, end)
 
 
@@ -66,5 +67,5 @@ def _seconds_written(words: str) -> float:
     times = _TIME.findall(words)
     hours, minutes, seconds = times[-1] if times else (0, 0, 0)
     if not (written := int(hours) * 3600 + int(minutes) * 60 + float(seconds)):
-        raise JobError(ErrorCode.FORMAT_UNAVAILABLE, "There is nothing between the clip's start and end")
+        raise JobError(ErrorCode.FORMAT_UNAVAILABLE, gettext_noop("There is nothing between the clip's start and end"))
     return written

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from downloads.engine.marking import gettext_noop
+
 Who = Literal["user", "operator", "site", "nobody"]
 
 
@@ -82,209 +84,245 @@ def classify(exception: BaseException, warnings: Iterable[str] = ()) -> JobError
 
 ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.UNSUPPORTED_URL: ErrorKind(
-        title="No media can be read from this URL",
+        title=gettext_noop("No media can be read from this URL"),
         is_retryable=False,
         who="user",
-        remedy="Check that the URL opens a page with a video or audio. If it does, the site is not supported.",
+        remedy=gettext_noop(
+            "Check that the URL opens a page with a video or audio. If it does, the site is not supported."
+        ),
     ),
     ErrorCode.URL_BLOCKED: ErrorKind(
-        title="The URL leads to an address that this server must not reach",
+        title=gettext_noop("The URL leads to an address that this server must not reach"),
         is_retryable=False,
         who="operator",
-        remedy="Private and special addresses and unusual ports are refused. An operator can allow a range or "
-        "host with EGRESS_ALLOW, a port with EGRESS_PORTS.",
+        remedy=gettext_noop(
+            "Private and special addresses and unusual ports are refused. An operator can allow a range or "
+            "host with EGRESS_ALLOW, a port with EGRESS_PORTS."
+        ),
     ),
     ErrorCode.DOMAIN_NOT_ALLOWED: ErrorKind(
-        title="The operator does not allow this site",
+        title=gettext_noop("The operator does not allow this site"),
         is_retryable=False,
         who="operator",
-        remedy="Ask the operator: ALLOWED_DOMAINS and BLOCKED_DOMAINS say which sites may be used.",
+        remedy=gettext_noop("Ask the operator: ALLOWED_DOMAINS and BLOCKED_DOMAINS say which sites may be used."),
     ),
     ErrorCode.NOT_FOUND: ErrorKind(
-        title="There is no such page or media",
+        title=gettext_noop("There is no such page or media"),
         is_retryable=False,
         who="user",
-        remedy="Open the URL in a browser and correct it. A playlist item may have moved.",
+        remedy=gettext_noop("Open the URL in a browser and correct it. A playlist item may have moved."),
     ),
     ErrorCode.PRIVATE: ErrorKind(
-        title="The media is private",
+        title=gettext_noop("The media is private"),
         is_retryable=False,
         who="user",
-        remedy="Ask its owner for access, then add the cookies of an account that may see it.",
+        remedy=gettext_noop("Ask its owner for access, then add the cookies of an account that may see it."),
     ),
     ErrorCode.REMOVED: ErrorKind(
-        title="The media has been removed",
+        title=gettext_noop("The media has been removed"),
         is_retryable=False,
         who="nobody",
-        remedy="It is gone from the site. Look for another copy.",
+        remedy=gettext_noop("It is gone from the site. Look for another copy."),
     ),
     ErrorCode.GEO_RESTRICTED: ErrorKind(
-        title="The media is not offered in this server's country",
+        title=gettext_noop("The media is not offered in this server's country"),
         is_retryable=False,
         who="operator",
-        remedy="It can only be downloaded by a server in a country where the site offers it.",
+        remedy=gettext_noop("It can only be downloaded by a server in a country where the site offers it."),
     ),
     ErrorCode.LOGIN_REQUIRED: ErrorKind(
-        title="The site wants a signed-in visitor",
+        title=gettext_noop("The site wants a signed-in visitor"),
         is_retryable=False,
         who="user",
-        remedy="Sign in to the site with a browser, export its cookies, add them here and retry with them.",
+        remedy=gettext_noop(
+            "Sign in to the site with a browser, export its cookies, add them here and retry with them."
+        ),
     ),
     ErrorCode.BOT_CHECK: ErrorKind(
-        title="The site wants proof that no robot is asking",
+        title=gettext_noop("The site wants proof that no robot is asking"),
         is_retryable=False,
         who="user",
-        remedy="Add fresh cookies from a browser in which you passed the check, and retry later. "
-        "The site may distrust this server's address.",
+        remedy=gettext_noop(
+            "Add fresh cookies from a browser in which you passed the check, and retry later. "
+            "The site may distrust this server's address."
+        ),
     ),
     ErrorCode.AGE_RESTRICTED: ErrorKind(
-        title="The media is restricted by age",
+        title=gettext_noop("The media is restricted by age"),
         is_retryable=False,
         who="user",
-        remedy="Add the cookies of an account whose age the site has confirmed.",
+        remedy=gettext_noop("Add the cookies of an account whose age the site has confirmed."),
     ),
     ErrorCode.MEMBERS_ONLY: ErrorKind(
-        title="The media is for members or paying customers",
+        title=gettext_noop("The media is for members or paying customers"),
         is_retryable=False,
         who="user",
-        remedy="Add the cookies of an account that is a member or has paid.",
+        remedy=gettext_noop("Add the cookies of an account that is a member or has paid."),
     ),
     ErrorCode.DRM_PROTECTED: ErrorKind(
-        title="The media is protected by DRM",
+        title=gettext_noop("The media is protected by DRM"),
         is_retryable=False,
         who="nobody",
-        remedy="Protected media cannot be downloaded. The site's own app is the only way to watch it.",
+        remedy=gettext_noop("Protected media cannot be downloaded. The site's own app is the only way to watch it."),
     ),
     ErrorCode.LIVE_NOT_STARTED: ErrorKind(
-        title="The live stream or premiere has not started",
+        title=gettext_noop("The live stream or premiere has not started"),
         is_retryable=False,
         who="user",
-        remedy="Submit it again with start_after set to a time when it is on or over.",
+        remedy=gettext_noop("Submit it again with start_after set to a time when it is on or over."),
     ),
     ErrorCode.RATE_LIMITED: ErrorKind(
-        title="The site asks for fewer requests",
+        title=gettext_noop("The site asks for fewer requests"),
         is_retryable=True,
         who="site",
-        remedy="The job is tried again when the site's waiting time is over. Fewer parallel jobs for this site, "
-        "or cookies, help.",
+        remedy=gettext_noop(
+            "The job is tried again when the site's waiting time is over. Fewer parallel jobs for this site, "
+            "or cookies, help."
+        ),
     ),
     ErrorCode.ORIGIN_UNAVAILABLE: ErrorKind(
-        title="The site has a fault or refuses to answer now",
+        title=gettext_noop("The site has a fault or refuses to answer now"),
         is_retryable=True,
         who="site",
-        remedy="The job is tried again by itself. If it goes on, check whether the site works in a browser.",
+        remedy=gettext_noop(
+            "The job is tried again by itself. If it goes on, check whether the site works in a browser."
+        ),
     ),
     ErrorCode.NETWORK_ERROR: ErrorKind(
-        title="The connection to the site failed",
+        title=gettext_noop("The connection to the site failed"),
         is_retryable=True,
         who="site",
-        remedy="The job is tried again and continues where it stopped. Check the host name if it never connects.",
+        remedy=gettext_noop(
+            "The job is tried again and continues where it stopped. Check the host name if it never connects."
+        ),
     ),
     ErrorCode.TOO_SLOW: ErrorKind(
-        title="The site sends too slowly, or has stopped sending",
+        title=gettext_noop("The site sends too slowly, or has stopped sending"),
         is_retryable=True,
         who="site",
-        remedy="The job is tried again and continues where it stopped. The bounds are PROGRESS_TIMEOUT_SEC "
-        "and MIN_SPEED_BYTES.",
+        remedy=gettext_noop(
+            "The job is tried again and continues where it stopped. The bounds are PROGRESS_TIMEOUT_SEC "
+            "and MIN_SPEED_BYTES."
+        ),
     ),
     ErrorCode.TIMEOUT: ErrorKind(
-        title="The job took longer than its time limit",
+        title=gettext_noop("The job took longer than its time limit"),
         is_retryable=False,
         who="user",
-        remedy="Retry with a larger timeout_sec; the download continues where it stopped. A live stream that "
-        "goes on never ends by itself.",
+        remedy=gettext_noop(
+            "Retry with a larger timeout_sec; the download continues where it stopped. A live stream that "
+            "goes on never ends by itself."
+        ),
     ),
     ErrorCode.TOO_LARGE: ErrorKind(
-        title="The media is larger than the size limit",
+        title=gettext_noop("The media is larger than the size limit"),
         is_retryable=False,
         who="user",
-        remedy="Choose a lower quality, a clip or audio only, or raise max_size_bytes. "
-        "The operator's own limit is MAX_FILE_SIZE_BYTES.",
+        remedy=gettext_noop(
+            "Choose a lower quality, a clip or audio only, or raise max_size_bytes. "
+            "The operator's own limit is MAX_FILE_SIZE_BYTES."
+        ),
     ),
     ErrorCode.PLAYLIST_TOO_LARGE: ErrorKind(
-        title="The playlist has more items than are allowed",
+        title=gettext_noop("The playlist has more items than are allowed"),
         is_retryable=False,
         who="user",
-        remedy="Select fewer items. The operator's limit is MAX_PLAYLIST_ITEMS.",
+        remedy=gettext_noop("Select fewer items. The operator's limit is MAX_PLAYLIST_ITEMS."),
     ),
     ErrorCode.FORMAT_UNAVAILABLE: ErrorKind(
-        title="The chosen format or part is not offered",
+        title=gettext_noop("The chosen format or part is not offered"),
         is_retryable=False,
         who="user",
-        remedy="Choose another quality or a format id that /formats lists; for a clip, times within the media.",
+        remedy=gettext_noop(
+            "Choose another quality or a format id that /formats lists; for a clip, times within the media."
+        ),
     ),
     ErrorCode.UNSAFE_CONTENT: ErrorKind(
-        title="The content is not the media it claims to be",
+        title=gettext_noop("The content is not the media it claims to be"),
         is_retryable=False,
         who="site",
-        remedy="The site sent a page, playlist, program or archive in place of media. It is not kept. "
-        "Check the URL; it may lead to an error page.",
+        remedy=gettext_noop(
+            "The site sent a page, playlist, program or archive in place of media. It is not kept. "
+            "Check the URL; it may lead to an error page."
+        ),
     ),
     ErrorCode.POSTPROCESSING_FAILED: ErrorKind(
-        title="The media arrived but could not be processed",
+        title=gettext_noop("The media arrived but could not be processed"),
         is_retryable=False,
         who="user",
-        remedy="Retry with another container or without embedding. The job's log has ffmpeg's last words.",
+        remedy=gettext_noop(
+            "Retry with another container or without embedding. The job's log has ffmpeg's last words."
+        ),
     ),
     ErrorCode.MISSING_DEPENDENCY: ErrorKind(
-        title="The server lacks a program that this needs",
+        title=gettext_noop("The server lacks a program that this needs"),
         is_retryable=False,
         who="operator",
-        remedy="Run manage.py doctor: it says whether ffmpeg, ffprobe or the JavaScript runtime is missing, "
-        "and how to install it.",
+        remedy=gettext_noop(
+            "Run manage.py doctor: it says whether ffmpeg, ffprobe or the JavaScript runtime is missing, "
+            "and how to install it."
+        ),
     ),
     ErrorCode.STORAGE_FULL: ErrorKind(
-        title="The server's disk is full",
+        title=gettext_noop("The server's disk is full"),
         is_retryable=True,
         who="operator",
-        remedy="The job is tried again when there is room. Delete files, lower the retention or add space.",
+        remedy=gettext_noop(
+            "The job is tried again when there is room. Delete files, lower the retention or add space."
+        ),
     ),
     ErrorCode.QUOTA_EXCEEDED: ErrorKind(
-        title="Your quota is used up",
+        title=gettext_noop("Your quota is used up"),
         is_retryable=False,
         who="user",
-        remedy="Delete files or wait for them to expire, or ask the operator for a larger quota. /me shows the usage.",
+        remedy=gettext_noop(
+            "Delete files or wait for them to expire, or ask the operator for a larger quota. /me shows the usage."
+        ),
     ),
     ErrorCode.COOKIES_INVALID: ErrorKind(
-        title="The site does not accept these cookies any more",
+        title=gettext_noop("The site does not accept these cookies any more"),
         is_retryable=False,
         who="user",
-        remedy="Sign in again with a browser, export the cookies and replace the stored ones.",
+        remedy=gettext_noop("Sign in again with a browser, export the cookies and replace the stored ones."),
     ),
     ErrorCode.COOKIES_GONE: ErrorKind(
-        title="The cookies of this job have been deleted or have expired",
+        title=gettext_noop("The cookies of this job have been deleted or have expired"),
         is_retryable=False,
         who="user",
-        remedy="Store the cookies again and submit the job with their new id.",
+        remedy=gettext_noop("Store the cookies again and submit the job with their new id."),
     ),
     ErrorCode.WORKER_LOST: ErrorKind(
-        title="The worker that ran the job is gone",
+        title=gettext_noop("The worker that ran the job is gone"),
         is_retryable=True,
         who="nobody",
-        remedy="Nothing to do: the job is taken up by another worker within a minute.",
+        remedy=gettext_noop("Nothing to do: the job is taken up by another worker within a minute."),
     ),
     ErrorCode.POISONED: ErrorKind(
-        title="The job crashed its worker several times",
+        title=gettext_noop("The job crashed its worker several times"),
         is_retryable=False,
         who="operator",
-        remedy="Look at the job's log and the worker's memory limit before retrying it.",
+        remedy=gettext_noop("Look at the job's log and the worker's memory limit before retrying it."),
     ),
     ErrorCode.EXTRACTOR_ERROR: ErrorKind(
-        title="The site's page could not be understood",
+        title=gettext_noop("The site's page could not be understood"),
         is_retryable=False,
         who="operator",
-        remedy="The site may have changed. Update yt-dlp and retry; if that does not help, report it to yt-dlp.",
+        remedy=gettext_noop(
+            "The site may have changed. Update yt-dlp and retry; if that does not help, report it to yt-dlp."
+        ),
     ),
     ErrorCode.CANCELLED: ErrorKind(
-        title="The job was cancelled",
+        title=gettext_noop("The job was cancelled"),
         is_retryable=False,
         who="user",
-        remedy="Retry it if this was a mistake.",
+        remedy=gettext_noop("Retry it if this was a mistake."),
     ),
     ErrorCode.INTERNAL_ERROR: ErrorKind(
-        title="Something failed inside this service",
+        title=gettext_noop("Something failed inside this service"),
         is_retryable=True,
         who="operator",
-        remedy="The job is tried again. If it fails again, the worker's log has the details under the job's id.",
+        remedy=gettext_noop(
+            "The job is tried again. If it fails again, the worker's log has the details under the job's id."
+        ),
     ),
 }

@@ -18,6 +18,7 @@ from yt_dlp.utils import unsmuggle_url
 from downloads.engine import formats, options, tools, ytdlp
 from downloads.engine.errors import ErrorCode, JobError, classify
 from downloads.engine.logs import JobLog
+from downloads.engine.marking import gettext_noop
 from downloads.engine.metadata import NAME_CHARACTERS, clean_number, clean_text, metadata
 from downloads.engine.reporter import Emit, Reporter
 from downloads.engine.spec import JobSpec, ProbeRequest
@@ -69,7 +70,7 @@ def _first(info: ytdlp.Info | None) -> ytdlp.Info:
     while info is not None and info.get("_type") in LISTS:
         info = next(iter(info.get("entries") or ()), None)
     if info is None:
-        raise JobError(ErrorCode.NOT_FOUND, "There is no media at this URL")
+        raise JobError(ErrorCode.NOT_FOUND, gettext_noop("There is no media at this URL"))
     return info
 
 
@@ -79,7 +80,7 @@ def _first(info: ytdlp.Info | None) -> ytdlp.Info:
 def _look_at_list(downloader: ytdlp.Downloader, spec: JobSpec, request: ProbeRequest, reporter: Reporter) -> None:
     found = _resolve(downloader, {"_type": "url", "url": spec.url})
     if found.get("_type") not in LISTS:
-        raise JobError(ErrorCode.UNSUPPORTED_URL, "There is a single item at this URL, and no list")
+        raise JobError(ErrorCode.UNSUPPORTED_URL, gettext_noop("There is a single item at this URL, and no list"))
     reporter.event("result", result=_described(found))
     entries = islice(_entries(downloader, found), request.max_items + 1)
     numbered = (_entry(entry, number, spec.url) for number, entry in enumerate(entries, start=1))
@@ -93,9 +94,9 @@ def _resolve(downloader: ytdlp.Downloader, found: ytdlp.Info) -> ytdlp.Info:
             return found
         following = downloader.extract_info(found["url"], ie_key=found.get("ie_key"), download=False, process=False)
         if following is None:
-            raise JobError(ErrorCode.NOT_FOUND, "There is no media at this URL")
+            raise JobError(ErrorCode.NOT_FOUND, gettext_noop("There is no media at this URL"))
         found = following
-    raise JobError(ErrorCode.UNSUPPORTED_URL, "The URL leads from address to address without end")
+    raise JobError(ErrorCode.UNSUPPORTED_URL, gettext_noop("The URL leads from address to address without end"))
 
 
 def _entries(downloader: ytdlp.Downloader, found: ytdlp.Info) -> Iterator[ytdlp.Info]:

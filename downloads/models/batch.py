@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downloads import bell
@@ -33,18 +34,18 @@ DEFAULT_CONCURRENT_LIMIT = 3
 
 
 class BatchKind(models.TextChoices):
-    BATCH = "batch", "Links"
-    PLAYLIST = "playlist", "Playlist"
-    CHANNEL = "channel", "Channel"
+    BATCH = "batch", _("Links")
+    PLAYLIST = "playlist", _("Playlist")
+    CHANNEL = "channel", _("Channel")
 
 
 class BatchStatus(models.TextChoices):
-    EXPANDING = "expanding", "Reading the list"
-    RUNNING = "running", "Running"
-    STOPPING = "stopping", "Stopping"
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    EXPANDING = "expanding", _("Reading the list")
+    RUNNING = "running", _("Running")
+    STOPPING = "stopping", _("Stopping")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 LIVE_BATCH = (BatchStatus.EXPANDING, BatchStatus.RUNNING, BatchStatus.STOPPING)

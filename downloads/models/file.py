@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ UNDO_TIME = timedelta(seconds=30)
 
 
 class Kind(models.TextChoices):
-    MEDIA = "media", "Media"
-    SUBTITLE = "subtitle", "Subtitle"
-    THUMBNAIL = "thumbnail", "Thumbnail"
-    INFO_JSON = "info_json", "Info JSON"
+    MEDIA = "media", _("Media")
+    SUBTITLE = "subtitle", _("Subtitle")
+    THUMBNAIL = "thumbnail", _("Thumbnail")
+    INFO_JSON = "info_json", _("Info JSON")
 
 
 class MediaFileQuerySet(models.QuerySet["MediaFile"]):

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import prepared
 from downloads import bell
 from downloads.engine.errors import ERRORS, ErrorCode, JobError
+from downloads.engine.marking import gettext_noop
 from downloads.models.batch import Batch
 from downloads.models.counter import Counter
 from downloads.models.event import JobEvent, witness
@@ -319,7 +320,7 @@ class Job(models.Model):
 
     def lose(self) -> None:
         """The worker that held the lease is gone: no fault of the job, so another worker takes it at once."""
-        error = JobError(ErrorCode.WORKER_LOST, "The worker that ran this job disappeared.")
+        error = JobError(ErrorCode.WORKER_LOST, gettext_noop("The worker that ran this job disappeared."))
         self._try_again(error, "losses", MAX_LOSSES, timedelta(0), event="lost")
 
     # --- How ----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downloads.models.file import MediaFile
@@ -32,10 +33,10 @@ MAX_OPEN_LINKS = 100
 
 
 class LinkState(models.TextChoices):
-    OPEN = "open", "Open"
-    USED_UP = "used_up", "Used up"
-    EXPIRED = "expired", "Expired"
-    REVOKED = "revoked", "Revoked"
+    OPEN = "open", _("Open")
+    USED_UP = "used_up", _("Used up")
+    EXPIRED = "expired", _("Expired")
+    REVOKED = "revoked", _("Revoked")
 
 
 class LinkClosedError(Exception):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Status(models.TextChoices):
     """queued → running → completed | failed | cancelled; queued and running ⇄ paused; failed | cancelled → queued."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    PAUSED = "paused", "Paused"
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 FINISHED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
@@ -30,16 +31,16 @@ LEGAL_MOVES: dict[Status, frozenset[Status]] = {
 
 
 class Stage(models.TextChoices):
-    EXTRACTING = "extracting", "Looking at the page"
-    DOWNLOADING = "downloading", "Downloading"
-    POSTPROCESSING = "postprocessing", "Processing"
-    PUBLISHING = "publishing", "Publishing"
+    EXTRACTING = "extracting", _("Looking at the page")
+    DOWNLOADING = "downloading", _("Downloading")
+    POSTPROCESSING = "postprocessing", _("Processing")
+    PUBLISHING = "publishing", _("Publishing")
 
 
 class Priority(models.IntegerChoices):
-    LOW = -10, "Low"
-    NORMAL = 0, "Normal"
-    HIGH = 10, "High"
+    LOW = -10, _("Low")
+    NORMAL = 0, _("Normal")
+    HIGH = 10, _("High")
 
 
 class TransitionError(Exception):

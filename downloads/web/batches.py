@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
@@ -24,12 +25,12 @@ from downloads.web.library import as_id
 PAGE_SIZE = 25
 ENTRIES_SHOWN = 100
 LABELS = {
-    "expanding": "Reading the list",
-    "queued": "Queued",
-    "running": "Running",
-    "completed": "Completed",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
+    "expanding": gettext_noop("Reading the list"),
+    "queued": gettext_noop("Queued"),
+    "running": gettext_noop("Running"),
+    "completed": gettext_noop("Completed"),
+    "failed": gettext_noop("Failed"),
+    "cancelled": gettext_noop("Cancelled"),
 }
 
 
@@ -46,7 +47,7 @@ class Card:
 
     @property
     def label(self) -> str:
-        return LABELS[self.status]
+        return gettext(LABELS[self.status])
 
     @property
     def percent(self) -> float:
@@ -56,7 +57,7 @@ class Card:
     def name(self) -> str:
         if self.batch.title or self.batch.url:
             return self.batch.title or self.batch.url
-        return "1 link" if self.tally.total == 1 else f"{self.tally.total} links"
+        return ngettext("{count} link", "{count} links", self.tally.total).format(count=self.tally.total)
 
     @property
     def failed(self) -> int:
@@ -73,7 +74,7 @@ class Card:
     @property
     def remedy(self) -> str:
         code = self.batch.error_code
-        return ERRORS[ErrorCode(code)].remedy if code in ERRORS else ""
+        return gettext(ERRORS[ErrorCode(code)].remedy) if code in ERRORS else ""
 
     @property
     def is_list(self) -> bool:
@@ -120,10 +121,10 @@ def act(request: HttpRequest, batch_id: uuid.UUID, verb: str) -> HttpResponse:
     try:
         count = batches.cancel(found) if verb == "cancel" else batches.retry(found, principal_of(request))
     except TransitionError:
-        return answers.say(request, messages.WARNING, "Nothing was done: there is nothing to try again.")
+        return answers.say(request, messages.WARNING, gettext("Nothing was done: there is nothing to try again."))
     except Problem as problem:
         return answers.say(request, messages.WARNING, problem.detail)
-    done = "Cancelled" if verb == "cancel" else "Queued again"
+    done = gettext("Cancelled") if verb == "cancel" else gettext("Queued again")
     return answers.say(request, messages.SUCCESS, f"{done}: {count}." if count else f"{done}.")
 
 

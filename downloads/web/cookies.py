@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -28,18 +30,20 @@ CHANGES_PER_MINUTE = 30
 
 
 class CookiesForm(forms.Form):
-    file = forms.FileField(label="File", required=False, help_text="A cookies.txt in Netscape format.")
+    file = forms.FileField(label=_("File"), required=False, help_text=_("A cookies.txt in Netscape format."))
     text = forms.CharField(
-        label="Or its text",
+        label=_("Or its text"),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
     )
-    name = forms.CharField(required=False, max_length=MAX_NAME_LENGTH, help_text="The site's domain, unless given.")
+    name = forms.CharField(
+        label=_("Name"), required=False, max_length=MAX_NAME_LENGTH, help_text=_("The site's domain, unless given.")
+    )
 
     def clean(self) -> dict[str, Any]:
         if bool(self.cleaned_data.get("file")) == bool(self.cleaned_data.get("text")):
-            raise ValidationError("Choose a file, or paste its text.")
+            raise ValidationError(_("Choose a file, or paste its text."))
         return self.cleaned_data
 
     def store(self, request: HttpRequest) -> CookieJar | None:
@@ -73,7 +77,12 @@ def store(request: HttpRequest) -> HttpResponse:
     if jar is None:
         form.data = {**request.POST.dict(), "text": ""}  # not even to whoever sent it
         return _page(request, form, status=422)
-    messages.success(request, f"{jar.cookie_count} cookies are stored as {jar.name}.")
+    messages.success(
+        request,
+        ngettext(
+            "{count} cookie is stored as {name}.", "{count} cookies are stored as {name}.", jar.cookie_count
+        ).format(count=jar.cookie_count, name=jar.name),
+    )
     return redirect("cookies")
 
 
@@ -83,7 +92,7 @@ def store(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest, cookie_id: uuid.UUID) -> HttpResponse:
     jar = _own(request, cookie_id)
     jar.delete()
-    messages.success(request, f"The cookies {jar.name} are deleted.")
+    messages.success(request, gettext("The cookies {name} are deleted.").format(name=jar.name))
     return redirect("cookies")
 
 

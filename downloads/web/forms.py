@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from downloads.api import requests
 from downloads.api.batch_requests import MAX_CONCURRENT, PlaylistRequestSerializer
@@ -20,25 +22,28 @@ from downloads.models import BatchKind
 from downloads.names import DEFAULT_TEMPLATE
 from downloads.web import words
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 MAX_LINES = 100
 SPONSORBLOCK_LABELS = {
-    "sponsor": "Sponsors",
-    "intro": "Intro",
-    "outro": "Credits",
-    "selfpromo": "Self-promotion",
-    "preview": "Preview or recap",
-    "filler": "Filler",
-    "interaction": "“Like and subscribe”",
-    "music_offtopic": "Not music, in music videos",
-    "hook": "Greeting or hook",
+    "sponsor": _("Sponsors"),
+    "intro": _("Intro"),
+    "outro": _("Credits"),
+    "selfpromo": _("Self-promotion"),
+    "preview": _("Preview or recap"),
+    "filler": _("Filler"),
+    "interaction": _("“Like and subscribe”"),
+    "music_offtopic": _("Not music, in music videos"),
+    "hook": _("Greeting or hook"),
 }
 RETENTION_LABELS = {
-    1: "1 hour",
-    6: "6 hours",
-    24: "1 day",
-    168: "1 week",
-    720: "30 days",
-    8760: "1 year",
+    1: _("1 hour"),
+    6: _("6 hours"),
+    24: _("1 day"),
+    168: _("1 week"),
+    720: _("30 days"),
+    8760: _("1 year"),
 }
 # Of this one download, not of the next.
 FORGOTTEN = frozenset(
@@ -58,11 +63,11 @@ _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)")
 _SEPARATORS = re.compile(r"[,\s]+")
 
 
-def same(values: tuple[str, ...], labels: dict[str, str] | None = None) -> list[tuple[str, str]]:
+def same(values: tuple[str, ...], labels: Mapping[str, StrOrPromise] | None = None) -> list[tuple[str, StrOrPromise]]:
     return [(value, (labels or {}).get(value, value)) for value in values]
 
 
-QUALITIES = same(choices.QUALITIES, {"best": "Best", "2160p": "4K", "audio": "Audio"})
+QUALITIES = same(choices.QUALITIES, {"best": _("Best"), "2160p": "4K", "audio": _("Audio")})
 
 
 class ClockField(forms.Field):
@@ -74,7 +79,7 @@ class ClockField(forms.Field):
             return None
         match = _CLOCK.fullmatch(text)
         if match is None:
-            raise ValidationError("Write a time as 1:23 or 1:02:03, or in seconds.")
+            raise ValidationError(_("Write a time as 1:23 or 1:02:03, or in seconds."))
         hours, minutes, seconds = match.groups(default="0")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
@@ -97,7 +102,7 @@ class TagsField(WordsField):
 
 class DownloadForm(forms.Form):
     urls = forms.CharField(
-        label="Link",
+        label=_("Link"),
         strip=True,
         widget=forms.Textarea(
             attrs={
@@ -110,86 +115,97 @@ class DownloadForm(forms.Form):
                 "autofocus": True,
             }
         ),
-        error_messages={"required": "Paste a link first."},
+        error_messages={"required": _("Paste a link first.")},
     )
     quality = forms.ChoiceField(
+        label=_("Quality"),
         choices=QUALITIES,
         initial="best",
         widget=forms.RadioSelect,
     )
 
-    video_format = forms.ChoiceField(label="Container", choices=same(requests.VIDEO_FORMATS), initial="mp4")
+    video_format = forms.ChoiceField(label=_("Container"), choices=same(requests.VIDEO_FORMATS), initial="mp4")
     allow_recode = forms.BooleanField(
-        label="Recode if needed", required=False, help_text="Slow; only where the container cannot hold the video."
+        label=_("Recode if needed"),
+        required=False,
+        help_text=_("Slow; only where the container cannot hold the video."),
     )
-    audio_format = forms.ChoiceField(label="Audio format", choices=same(requests.AUDIO_FORMATS), initial="mp3")
+    audio_format = forms.ChoiceField(label=_("Audio format"), choices=same(requests.AUDIO_FORMATS), initial="mp3")
     audio_quality = forms.ChoiceField(
-        label="Bitrate (kbit/s)", choices=same(requests.AUDIO_QUALITIES, {"best": "Best"}), initial="192"
+        label=_("Bitrate (kbit/s)"),
+        choices=same(requests.AUDIO_QUALITIES, {"best": _("Best")}),
+        initial="192",
     )
 
-    download_subtitles = forms.BooleanField(label="Download subtitles", required=False)
+    download_subtitles = forms.BooleanField(label=_("Download subtitles"), required=False)
     subtitle_languages = WordsField(
-        label="Languages", required=False, initial="en", help_text="Separated by commas: en, de, pt-BR."
+        label=_("Languages"), required=False, initial="en", help_text=_("Separated by commas: en, de, pt-BR.")
     )
-    subtitle_format = forms.ChoiceField(label="Subtitle format", choices=same(requests.SUBTITLE_FORMATS), initial="srt")
-    embed_subtitles = forms.BooleanField(label="Embed in the video", required=False)
-    auto_subtitles = forms.BooleanField(label="Accept automatic ones", required=False)
+    subtitle_format = forms.ChoiceField(
+        label=_("Subtitle format"), choices=same(requests.SUBTITLE_FORMATS), initial="srt"
+    )
+    embed_subtitles = forms.BooleanField(label=_("Embed in the video"), required=False)
+    auto_subtitles = forms.BooleanField(label=_("Accept automatic ones"), required=False)
 
-    embed_metadata = forms.BooleanField(label="Title and author in the file", required=False, initial=True)
-    embed_chapters = forms.BooleanField(label="Chapters in the file", required=False)
-    embed_thumbnail = forms.BooleanField(label="Thumbnail in the file", required=False)
-    write_thumbnail = forms.BooleanField(label="Thumbnail as a file", required=False)
+    embed_metadata = forms.BooleanField(label=_("Title and author in the file"), required=False, initial=True)
+    embed_chapters = forms.BooleanField(label=_("Chapters in the file"), required=False)
+    embed_thumbnail = forms.BooleanField(label=_("Thumbnail in the file"), required=False)
+    write_thumbnail = forms.BooleanField(label=_("Thumbnail as a file"), required=False)
     thumbnail_format = forms.ChoiceField(
-        label="Thumbnail format", choices=same(requests.THUMBNAIL_FORMATS), initial="jpg"
+        label=_("Thumbnail format"), choices=same(requests.THUMBNAIL_FORMATS), initial="jpg"
     )
-    write_info_json = forms.BooleanField(label="Metadata as a JSON file", required=False)
+    write_info_json = forms.BooleanField(label=_("Metadata as a JSON file"), required=False)
 
     sponsorblock_remove = forms.MultipleChoiceField(
-        label="Cut out",
+        label=_("Cut out"),
         required=False,
         choices=same(requests.SPONSORBLOCK_CATEGORIES, SPONSORBLOCK_LABELS),
         widget=forms.CheckboxSelectMultiple,
-        help_text="What viewers have marked in SponsorBlock.",
+        help_text=_("What viewers have marked in SponsorBlock."),
     )
     whole_list = forms.BooleanField(
-        label="The whole playlist or channel",
+        label=_("The whole playlist or channel"),
         required=False,
-        help_text="Behind one link. What you have downloaded before is left out.",
+        help_text=_("Behind one link. What you have downloaded before is left out."),
     )
     items = WordsField(
-        label="Which of its items",
+        label=_("Which of its items"),
         required=False,
-        widget=forms.TextInput(attrs={"placeholder": "all of them", "spellcheck": "false"}),
-        help_text="Numbers and ranges: 1-10, 15, 20-.",
+        widget=forms.TextInput(attrs={"placeholder": _("all of them"), "spellcheck": "false"}),
+        help_text=_("Numbers and ranges: 1-10, 15, 20-."),
     )
-    clip_start_sec = ClockField(label="From", required=False, widget=forms.TextInput(attrs={"placeholder": "0:00"}))
-    clip_end_sec = ClockField(label="To", required=False, widget=forms.TextInput(attrs={"placeholder": "the end"}))
+    clip_start_sec = ClockField(label=_("From"), required=False, widget=forms.TextInput(attrs={"placeholder": "0:00"}))
+    clip_end_sec = ClockField(
+        label=_("To"), required=False, widget=forms.TextInput(attrs={"placeholder": _("the end")})
+    )
 
     path_template = forms.CharField(
-        label="File name",
+        label=_("File name"),
         required=False,
         strip=True,
         widget=forms.TextInput(attrs={"placeholder": DEFAULT_TEMPLATE, "spellcheck": "false"}),
-        help_text="From {safe_title}, {id}, {uploader}, {upload_date}, {playlist_index:03d}, {ext} and words.",
+        help_text=_("From {safe_title}, {id}, {uploader}, {upload_date}, {playlist_index:03d}, {ext} and words."),
     )
     cookies_id = forms.ChoiceField(
-        label="Cookies", required=False, help_text="For pages that need you to be signed in."
+        label=_("Cookies"), required=False, help_text=_("For pages that need you to be signed in.")
     )
-    retention_hours = forms.ChoiceField(label="Keep the files for", required=False)
-    delete_after_download = forms.BooleanField(label="Delete once I have fetched them", required=False)
+    retention_hours = forms.ChoiceField(label=_("Keep the files for"), required=False)
+    delete_after_download = forms.BooleanField(label=_("Delete once I have fetched them"), required=False)
     fetch_again = forms.BooleanField(
-        label="Fetch it again",
+        label=_("Fetch it again"),
         required=False,
-        help_text="Otherwise, what you have downloaded in the same way minutes ago is used.",
+        help_text=_("Otherwise, what you have downloaded in the same way minutes ago is used."),
     )
-    priority = forms.ChoiceField(choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")], initial="normal")
+    priority = forms.ChoiceField(
+        label=_("Priority"), choices=[("low", _("Low")), ("normal", _("Normal")), ("high", _("High"))], initial="normal"
+    )
     start_after = forms.DateTimeField(
-        label="Start after (UTC)",
+        label=_("Start after (UTC)"),
         required=False,
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
-    tags = TagsField(required=False, help_text="Separated by commas.")
+    tags = TagsField(label=_("Tags"), required=False, help_text=_("Separated by commas."))
     # The minutes from UTC at that time where the browser is, filled in by a script; without one, times are UTC.
     utc_offset = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=-1080, max_value=1080)
 
@@ -208,8 +224,8 @@ class DownloadForm(forms.Form):
         """`jars` are the ids and names of the cookies that may be sent."""
         super().__init__(*args, **kwargs)
         named = [(str(pk), name) for pk, name in jars]
-        self.fields["cookies_id"].choices = [("", "None"), *named]  # type: ignore[attr-defined]  # a choice field
-        default = f"Default ({words.hours(settings.FILE_RETENTION_HOURS)})"
+        self.fields["cookies_id"].choices = [("", _("None")), *named]  # type: ignore[attr-defined]  # a choice field
+        default = gettext("Default ({time})").format(time=words.hours(settings.FILE_RETENTION_HOURS))
         lengths = [(str(hours), label) for hours, label in RETENTION_LABELS.items()]
         self.fields["retention_hours"].choices = [("", default), *lengths]  # type: ignore[attr-defined]  # a choice field
         for name, field in self.fields.items():
@@ -222,7 +238,8 @@ class DownloadForm(forms.Form):
     def clean_urls(self) -> list[str]:
         lines = [line for text in self.cleaned_data["urls"].splitlines() if (line := text.strip())]
         if len(lines) > MAX_LINES:
-            raise ValidationError(f"At most {MAX_LINES} links at once; these are {len(lines)}.")
+            said = gettext("At most {most} links at once; these are {count}.")
+            raise ValidationError(said.format(most=MAX_LINES, count=len(lines)))
         return list(dict.fromkeys(lines))
 
     def clean(self) -> dict[str, Any]:
@@ -255,7 +272,7 @@ class DownloadForm(forms.Form):
 
     def _ask_for_list(self, urls: list[str]) -> None:
         if len(urls) > 1:
-            self.add_error("whole_list", "A list is read from one link at a time.")
+            self.add_error("whole_list", _("A list is read from one link at a time."))
             return
         for url in urls:
             items = ",".join(self.cleaned_data.get("items") or ()) or None
@@ -284,7 +301,7 @@ class DownloadForm(forms.Form):
 
     def refuse(self, problem: Problem) -> None:
         """What the submission itself was refused for."""
-        self.add_error("urls", problem.errors[0].message if problem.errors else problem.detail)
+        self.add_error("urls", gettext(problem.errors[0].message if problem.errors else problem.detail))
 
     def complain(self, errors: dict[str, Any], url: str = "") -> None:
         """What the API's serializer says, beside the fields that it speaks of."""

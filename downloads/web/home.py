@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import retarget
 
@@ -61,8 +62,10 @@ def submitted(request: HttpRequest) -> HttpResponse:
 
 def words_about(form: DownloadForm, count: int) -> str:
     if form.cleaned_data["whole_list"]:
-        return "The list is being read; its downloads are a batch."
-    return "It is in the queue." if count == 1 else f"{count} downloads are in the queue, as one batch."
+        return gettext("The list is being read; its downloads are a batch.")
+    if count == 1:
+        return gettext("It is in the queue.")
+    return gettext("{count} downloads are in the queue, as one batch.").format(count=count)
 
 
 def submit_all(request: HttpRequest, form: DownloadForm) -> int:

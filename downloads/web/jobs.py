@@ -10,17 +10,24 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
 from downloads import discards
 from downloads.api.problem import Problem
-from downloads.models import Job, JobLog, MediaFile, TransitionError
+from downloads.models import Job, JobLog, MediaFile, Status, TransitionError
 from downloads.models.event import JobLogQuerySet
 from downloads.web import answers, listing, story, words
 
 LOG_LINES_SHOWN = 500
 DEFAULT_LEVEL = "info"
+LEVELS = {
+    "debug": gettext_noop("Debug"),
+    "info": gettext_noop("Info"),
+    "warning": gettext_noop("Warning"),
+    "error": gettext_noop("Error"),
+}
 
 
 @login_required
@@ -49,10 +56,10 @@ def act(request: HttpRequest, job_id: uuid.UUID, verb: str) -> HttpResponse:
     try:
         action.perform(principal_of(request), own_job(request, job_id))
     except TransitionError as error:
-        return answers.say(request, messages.WARNING, f"Nothing was done: the job is {error.status}.")
+        return answers.say(request, messages.WARNING, nothing_done(error.status))
     except Problem as problem:
         return answers.say(request, messages.WARNING, problem.detail)
-    return answers.say(request, messages.SUCCESS, action.done)
+    return answers.say(request, messages.SUCCESS, str(action.done))
 
 
 @login_required
@@ -60,9 +67,9 @@ def act(request: HttpRequest, job_id: uuid.UUID, verb: str) -> HttpResponse:
 def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     found = own_job(request, job_id)
     if gone := Job.objects.filter(pk=found.pk).discard():
-        answers.offer_undo(request, messages.SUCCESS, "Deleted, with its files.", gone[0].discarded_at)
+        answers.offer_undo(request, messages.SUCCESS, gettext("Deleted, with its files."), gone[0].discarded_at)
         return redirect("library")
-    messages.warning(request, "Nothing was deleted: cancel the job first.")
+    messages.warning(request, gettext("Nothing was deleted: cancel the job first."))
     return redirect(page_of(found))
 
 
@@ -72,10 +79,16 @@ def delete_file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponse:
     owned = MediaFile.objects.owned_by(principal_of(request).user).select_related("job")
     file = get_object_or_404(owned, pk=file_id)
     if at := discards.discard_file(file):
-        answers.offer_undo(request, messages.SUCCESS, f"Deleted: {words.shorten(file.filename)}", at)
+        said = gettext("Deleted: {name}").format(name=words.shorten(file.filename))
+        answers.offer_undo(request, messages.SUCCESS, said, at)
     else:
-        messages.warning(request, "That file was deleted before.")
+        messages.warning(request, gettext("That file was deleted before."))
     return redirect(page_of(file.job))
+
+
+def nothing_done(status: str) -> str:
+    word = Status(status).label if status in Status.values else gettext("Deleted")
+    return gettext("Nothing was done: the job is {status}.").format(status=word.lower())
 
 
 def own_job(request: HttpRequest, job_id: uuid.UUID) -> Job:
@@ -109,5 +122,5 @@ def log_context(request: HttpRequest, job: Job) -> dict[str, Any]:
         "lines": newest[LOG_LINES_SHOWN - 1 :: -1],
         "is_cut": len(newest) > LOG_LINES_SHOWN,
         "level": level,
-        "levels": JobLog.LEVELS,
+        "levels": [(name, gettext(LEVELS[name])) for name in JobLog.LEVELS],
     }

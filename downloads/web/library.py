@@ -13,6 +13,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import Principal, principal_of
@@ -30,7 +32,7 @@ MAX_SEARCH = 200
 DELETE = "delete"
 # (verb, label, icon) of what can be done to several.
 BULK = [(verb, words.BY_VERB[verb].label, words.BY_VERB[verb].icon) for verb in ("retry", "keep", "cancel")]
-BULK += [(DELETE, "Delete", "trash")]
+BULK += [(DELETE, _("Delete"), "trash")]
 
 
 @login_required
@@ -47,7 +49,7 @@ def selection(request: HttpRequest) -> HttpResponse:
     jobs = list(ticked(request))
     verb = request.POST.get("verb", "")
     if not jobs:
-        return answers.say(request, messages.WARNING, "Tick the downloads first.")
+        return answers.say(request, messages.WARNING, gettext("Tick the downloads first."))
     if verb == DELETE:
         return delete(request, jobs)
     if action := words.BY_VERB.get(verb):
@@ -56,12 +58,13 @@ def selection(request: HttpRequest) -> HttpResponse:
         except Problem as problem:
             return answers.say(request, messages.WARNING, problem.detail)
         return answers.say(request, *told(action, done, len(jobs)))
-    return answers.say(request, messages.WARNING, "Nothing was done.")
+    return answers.say(request, messages.WARNING, gettext("Nothing was done."))
 
 
 def delete(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
     gone = Job.objects.filter(pk__in=[job.pk for job in jobs]).discard()
-    answers.offer_undo(request, *told_of(len(gone), len(jobs), "deleted"), gone[0].discarded_at if gone else None)
+    said = gettext("{done} of {asked} deleted.").format(done=len(gone), asked=len(jobs))
+    answers.offer_undo(request, *told_of(len(gone), len(jobs), said), gone[0].discarded_at if gone else None)
     return answers.back(request, "library")
 
 
@@ -75,10 +78,12 @@ def undo(request: HttpRequest) -> HttpResponse:
     except (ValueError, OverflowError):
         restored = 0
     except JobError as error:
-        return answers.say(request, messages.WARNING, f"It stays deleted. {error.message}")
+        return answers.say(
+            request, messages.WARNING, gettext("It stays deleted. {why}").format(why=gettext(error.message))
+        )
     if not restored:
-        return answers.say(request, messages.WARNING, "It is too late to undo that.")
-    return answers.say(request, messages.SUCCESS, "Nothing was deleted: it is all back.")
+        return answers.say(request, messages.WARNING, gettext("It is too late to undo that."))
+    return answers.say(request, messages.SUCCESS, gettext("Nothing was deleted: it is all back."))
 
 
 def perform(principal: Principal, action: Action, jobs: list[Job]) -> int:
@@ -92,14 +97,15 @@ def perform(principal: Principal, action: Action, jobs: list[Job]) -> int:
 
 
 def told(action: Action, done: int, asked: int) -> tuple[int, str]:
-    return told_of(done, asked, f"done: {action.label.lower()}")
+    said = gettext("{done} of {asked} done: {action}.").format(done=done, asked=asked, action=action.label.lower())
+    return told_of(done, asked, said)
 
 
-def told_of(done: int, asked: int, word: str) -> tuple[int, str]:
-    text = f"{done} of {asked} {word}."
+def told_of(done: int, asked: int, said: str) -> tuple[int, str]:
     if done < asked:
-        return messages.WARNING, f"{text} The state of the others does not allow it."
-    return messages.SUCCESS, text
+        why = gettext("The state of the others does not allow it.")
+        return messages.WARNING, f"{said} {why}"
+    return messages.SUCCESS, said
 
 
 def ticked(request: HttpRequest) -> JobQuerySet:
@@ -137,8 +143,10 @@ def page_asked_for(request: HttpRequest, jobs: JobQuerySet) -> listing.Page:
 
 def filters(counts: dict[str, int], chosen: str, search: str) -> list[dict[str, Any]]:
     """Links to what there is, and to what is being looked at."""
-    shown = [("", "All", sum(counts.values()))]
-    shown += [(status, Status(status).label, count) for status, count in counts.items() if count or status == chosen]
+    shown = [("", gettext("All"), sum(counts.values()))]
+    shown += [
+        (status, str(Status(status).label), count) for status, count in counts.items() if count or status == chosen
+    ]
     return [
         {"label": label, "count": count, "address": address(status, search), "is_chosen": status == chosen}
         for status, label, count in shown

@@ -20,6 +20,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -38,27 +40,31 @@ READS_PER_MINUTE = 30
 MAX_ITEMS = 100_000
 SECONDS_A_MINUTE = 60
 ORDERS = [
-    ("", "As the site has it"),
-    ("upload_date", "Latest first"),
-    ("view_count", "Most viewed first"),
-    ("duration", "Longest first"),
-    ("title", "By title"),
+    ("", _("As the site has it")),
+    ("upload_date", _("Latest first")),
+    ("view_count", _("Most viewed first")),
+    ("duration", _("Longest first")),
+    ("title", _("By title")),
 ]
-VIEWS = [("", "Grid"), ("list", "List")]
-WRONG_ITEMS = "Write numbers and ranges, such as 1-10, 15, 20-."
-NOTHING_CHOSEN = "Choose something first."
+VIEWS = [("", _("Grid")), ("list", _("List"))]
+WRONG_ITEMS = _("Write numbers and ranges, such as 1-10, 15, 20-.")
+NOTHING_CHOSEN = _("Choose something first.")
 
 
 class FilterForm(forms.Form):
     """What of the list is shown. A field that cannot be understood asks for nothing."""
 
     q = forms.CharField(required=False, max_length=200)
-    sort = forms.ChoiceField(label="Order", required=False, choices=ORDERS)
-    min_minutes = forms.IntegerField(label="From minutes", required=False, min_value=0, max_value=100_000)
-    max_minutes = forms.IntegerField(label="To minutes", required=False, min_value=0, max_value=100_000)
-    after = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    view = forms.ChoiceField(label="Show as", required=False, choices=VIEWS, initial="", widget=forms.RadioSelect)
-    before = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    sort = forms.ChoiceField(label=_("Order"), required=False, choices=ORDERS)
+    min_minutes = forms.IntegerField(label=_("From minutes"), required=False, min_value=0, max_value=100_000)
+    max_minutes = forms.IntegerField(label=_("To minutes"), required=False, min_value=0, max_value=100_000)
+    after = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    view = forms.ChoiceField(label=_("Show as"), required=False, choices=VIEWS, initial="", widget=forms.RadioSelect)
+    before = forms.DateField(
+        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
 
     def of(self, entries: Sequence[Entry]) -> list[Entry]:
         self.is_valid()
@@ -81,7 +87,7 @@ class FilterForm(forms.Form):
 class ListForm(DownloadForm):
     """The options of what is chosen; the link is the list's."""
 
-    skip_downloaded = forms.BooleanField(label="Leave out what I have downloaded before", required=False)
+    skip_downloaded = forms.BooleanField(label=_("Leave out what I have downloaded before"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +140,7 @@ def _read(request: HttpRequest) -> HttpResponse:
         jar = cookies.usable(user, jar.pk) if jar else None
         probe = probing.ask(user, ProbeKind.LIST, addresses.parse(url.strip()).url, jar)
     except (addresses.AddressError, Problem) as error:
-        messages.error(request, str(error))
+        messages.error(request, gettext(str(error)))
         return redirect("home")
     return redirect("list", probe.pk)
 
@@ -173,7 +179,7 @@ def _download(request: HttpRequest, probe: Probe) -> HttpResponse:
         try:
             batch = batches.submit(principal_of(request), wish, form.requests[0], probe)
         except Problem as problem:
-            form.add_error(None, problem.detail)
+            form.add_error(None, gettext(problem.detail))
         else:
             request.session[CHOICES] = form.remembered()
             return redirect("batch", batch.pk)
@@ -199,7 +205,7 @@ def _read_again(request: HttpRequest) -> HttpResponse:
     """What was shown has been forgotten since, and its numbers may mean something else by now."""
     if not request.POST.get("url"):
         raise Http404
-    messages.warning(request, "The list is read again, since it was a while ago. Choose once more.")
+    messages.warning(request, gettext("The list is read again, since it was a while ago. Choose once more."))
     return _read(request)
 
 

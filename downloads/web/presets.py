@@ -11,6 +11,8 @@ from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.limits import limit_form
@@ -24,15 +26,17 @@ from downloads.web.home import first_choices, jars_of
 
 CHANGES_PER_MINUTE = 60
 PRESETS_CHANGED = "presets-changed"
-TAKEN = "You have a preset of this name already."
-TOO_MANY = f"You can have {MAX_PER_OWNER} presets. Delete one first."
+TAKEN = _("You have a preset of this name already.")
 
 
 class PresetForm(DownloadForm):
     """The options that are kept from one download to the next, and a name."""
 
     name = forms.CharField(
-        max_length=MAX_NAME_LENGTH, strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_("Name"),
+        max_length=MAX_NAME_LENGTH,
+        strip=True,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,7 +60,8 @@ class PresetForm(DownloadForm):
         """False when it is refused; the form then says why."""
         preset.name, preset.options = self.cleaned_data["name"], self.kept()
         if Preset.objects.owned_by(preset.owner).exclude(pk=preset.pk).count() >= MAX_PER_OWNER:
-            self.add_error(None, TOO_MANY)
+            said = gettext("You can have {count} presets. Delete one first.")
+            self.add_error(None, said.format(count=MAX_PER_OWNER))
             return False
         try:
             with transaction.atomic():
@@ -104,7 +109,7 @@ def edit(request: HttpRequest, preset_id: uuid.UUID) -> HttpResponse:
 def delete(request: HttpRequest, preset_id: uuid.UUID) -> HttpResponse:
     preset = _own(request, preset_id)
     preset.delete()
-    messages.success(request, f"The preset {preset.name} is deleted.")
+    messages.success(request, gettext("The preset {name} is deleted.").format(name=preset.name))
     return redirect("presets")
 
 
@@ -112,14 +117,15 @@ def _told(preset: Preset) -> tuple[Preset, str, list[tuple[str, str]]]:
     chosen = {name: value for name, value in preset.options.items() if value not in (None, "", [])}
     if hours := chosen.get("retention_hours"):
         chosen["retention_hours"] = float(hours)
-    return preset, words.choice_of(chosen), words.options_of(chosen)
+    others = {name: value for name, value in chosen.items() if name != "quality"}
+    return preset, words.choice_of(chosen), words.options_of(others)
 
 
 def _saved(request: HttpRequest, preset: Preset) -> HttpResponse:
     """To htmx on the first page it only says what has become of it."""
     form = PresetForm(request.POST, jars=jars_of(request))
     is_saved = form.is_valid() and form.save(preset)
-    said = f"The preset {preset.name} is saved. It is among the presets on the first page."
+    said = gettext("The preset {name} is saved. It is among the presets on the first page.").format(name=preset.name)
     if request.headers.get("HX-Request"):
         level, text = (messages.SUCCESS, said) if is_saved else (messages.WARNING, _first_error(form))
         return answers.say(request, level, text, PRESETS_CHANGED)

@@ -14,6 +14,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -118,7 +119,7 @@ def _ask(request: HttpRequest, form: DownloadForm) -> Probe | None:
     form.is_valid()
     links = form.cleaned_data.get("urls", [])
     if len(links) > 1:
-        form.add_error("urls", "Look at one link at a time.")
+        form.add_error("urls", gettext("Look at one link at a time."))
     if len(links) != 1 or "cookies_id" in form.errors:
         return None
     user = principal_of(request).user
@@ -136,7 +137,7 @@ def preview_of(principal: Principal, probe: Probe, chosen: Mapping[str, Any]) ->
         return Preview(probe=probe, sizes=[], reasons=[])
     wanted, found = _wanted(probe, chosen), probe.result
     sizes = [
-        Size(quality=quality, label=label, size_bytes=choice.size_bytes, is_offered=choice.is_available)
+        Size(quality=quality, label=str(label), size_bytes=choice.size_bytes, is_offered=choice.is_available)
         for quality, label in QUALITIES
         for choice in [estimates.choice(wanted | {"quality": quality}, found)]
     ]

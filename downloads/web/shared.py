@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from accounts.limits import address_of, decide, policy_of, remember
@@ -32,7 +33,7 @@ def _charge(request: HttpRequest) -> None:
     remember(request, decision)
     if not decision.is_allowed:
         headers = {"Retry-After": str(math.ceil(decision.wait_seconds))}
-        raise Problem(429, "rate_limit_exceeded", "Too many requests. Try again later.", headers=headers)
+        raise Problem(429, "rate_limit_exceeded", gettext_noop("Too many requests. Try again later."), headers=headers)
 
 
 def _refusal(request: HttpRequest, problem: Problem) -> HttpResponse:

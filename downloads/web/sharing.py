@@ -11,6 +11,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.limits import limit_form
@@ -22,28 +24,28 @@ from downloads.models.link import is_shareable, latest_end
 
 CHANGES_PER_MINUTE = 60
 SHOWN = 200
-LIFETIMES = {3600: "an hour", 86_400: "a day", 604_800: "a week", 2_592_000: "30 days"}
+LIFETIMES = {3600: _("an hour"), 86_400: _("a day"), 604_800: _("a week"), 2_592_000: _("30 days")}
 LONGEST_CHOICE = "0"
-LATEST_WORDS = "as long as the file"
+LATEST_WORDS = _("as long as the file")
 
 
 class LinkForm(forms.Form):
     lifetime = forms.TypedChoiceField(
-        label="Works for",
+        label=_("Works for"),
         coerce=int,
         choices=[(LONGEST_CHOICE, LATEST_WORDS), *((str(seconds), said) for seconds, said in LIFETIMES.items())],
         initial=LONGEST_CHOICE,
-        help_text="Never longer than the file is kept, nor than a year.",
+        help_text=_("Never longer than the file is kept, nor than a year."),
     )
     max_downloads = forms.IntegerField(
-        label="Downloads",
+        label=_("Downloads"),
         required=False,
         min_value=1,
         max_value=MAX_DOWNLOADS,
-        help_text="Nothing is no limit. Seeking in a player and resuming count once.",
+        help_text=_("Nothing is no limit. Seeking in a player and resuming count once."),
     )
     label = forms.CharField(
-        label="For whom", required=False, max_length=MAX_LABEL_LENGTH, help_text="Only you are shown this."
+        label=_("For whom"), required=False, max_length=MAX_LABEL_LENGTH, help_text=_("Only you are shown this.")
     )
 
     def end(self, file: MediaFile, now: datetime) -> datetime:
@@ -73,7 +75,7 @@ def links(request: HttpRequest, file_id: uuid.UUID) -> HttpResponse:
 def revoke(request: HttpRequest, link_id: uuid.UUID) -> HttpResponse:
     link = get_object_or_404(Link.objects.owned_by(principal_of(request).user), pk=link_id)
     link.revoke(timezone.now())
-    messages.success(request, "Revoked: the link leads nowhere any more.")
+    messages.success(request, gettext("Revoked: the link leads nowhere any more."))
     return redirect("links", link.file_id)
 
 
@@ -83,9 +85,9 @@ def _issue(request: HttpRequest, file: MediaFile, form: LinkForm) -> None:
     try:
         Link.objects.issue(file, principal_of(request).user, now, expires_at=form.end(file, now), **chosen)
     except TooManyLinksError:
-        messages.error(request, "This file has too many links. Revoke some of them first.")
+        messages.error(request, gettext("This file has too many links. Revoke some of them first."))
     else:
-        messages.success(request, "The link is made. Whoever has it can fetch this file.")
+        messages.success(request, gettext("The link is made. Whoever has it can fetch this file."))
 
 
 def _page(request: HttpRequest, file: MediaFile, form: LinkForm, status: int = 200) -> HttpResponse:

@@ -5,29 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext, gettext_noop
+
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Job, JobEvent, Stage
 
 STEPS_SHOWN = 60
 WORDS = {
-    "queued": ("Queued", ""),
-    "started": ("Attempt {attempt} began", ""),
+    "queued": (gettext_noop("Queued"), ""),
+    "started": (gettext_noop("Attempt {attempt} began"), ""),
     "stage": ("{stage}", ""),
-    "retrying": ("Did not work; will be tried again", "warn"),
-    "lost": ("The worker disappeared; queued again", "warn"),
-    "paused": ("Paused", "warn"),
-    "completed": ("Completed", "good"),
-    "failed": ("Failed", "bad"),
-    "cancelled": ("Cancelled", ""),
-    "kept": ("Kept", ""),
-    "expired": ("Files deleted: their time was over", ""),
-    "evicted": ("Files deleted: the storage was full", "warn"),
-    "deleted": ("Files deleted by an operator", ""),
-    "discarded": ("Deleted", ""),
-    "restored": ("Deletion undone", ""),
-    "file_discarded": ("A file was deleted", ""),
-    "file_restored": ("Deletion of a file undone", ""),
-    "fetched": ("Files deleted: they had been fetched", ""),
+    "retrying": (gettext_noop("Did not work; will be tried again"), "warn"),
+    "lost": (gettext_noop("The worker disappeared; queued again"), "warn"),
+    "paused": (gettext_noop("Paused"), "warn"),
+    "completed": (gettext_noop("Completed"), "good"),
+    "failed": (gettext_noop("Failed"), "bad"),
+    "cancelled": (gettext_noop("Cancelled"), ""),
+    "kept": (gettext_noop("Kept"), ""),
+    "expired": (gettext_noop("Files deleted: their time was over"), ""),
+    "evicted": (gettext_noop("Files deleted: the storage was full"), "warn"),
+    "deleted": (gettext_noop("Files deleted by an operator"), ""),
+    "discarded": (gettext_noop("Deleted"), ""),
+    "restored": (gettext_noop("Deletion undone"), ""),
+    "file_discarded": (gettext_noop("A file was deleted"), ""),
+    "file_restored": (gettext_noop("Deletion of a file undone"), ""),
+    "fetched": (gettext_noop("Files deleted: they had been fetched"), ""),
 }
 
 
@@ -50,9 +52,10 @@ def of(job: Job) -> list[Step]:
 def _step(event: JobEvent) -> Step:
     text, tone = WORDS.get(event.kind, (event.kind.replace("_", " ").capitalize(), ""))
     stage = event.data.get("stage", "")
-    said = text.format(attempt=event.attempt, stage=Stage(stage).label if stage in Stage.values else "Next stage")
+    name = Stage(stage).label if stage in Stage.values else gettext("Next stage")
+    said = gettext(text).format(attempt=event.attempt, stage=name)
     return Step(at=event.created_at, text=said, tone=tone, reason=_reason(event.data.get("error_code", "")))
 
 
 def _reason(code: str) -> str:
-    return ERRORS[ErrorCode(code)].title if code in ERRORS else ""
+    return gettext(ERRORS[ErrorCode(code)].title) if code in ERRORS else ""

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.principal import Principal
 from downloads import submission
@@ -16,37 +19,40 @@ from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.engine.spec import DownloadOptions
 from downloads.models import FINISHED, UNFINISHED, Job, MediaFile, Status
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 AUDIO = frozenset({"audio", "audio_only"})
 # As JSON has them.
 DEFAULTS: dict[str, Any] = json.loads(json.dumps(asdict(DownloadOptions())))
 OPTION_LABELS = {
-    "quality": "Quality",
-    "custom_format": "Format",
-    "video_format": "Container",
-    "allow_recode": "Recode if needed",
-    "audio_only": "Audio only",
-    "audio_format": "Audio format",
-    "audio_quality": "Bitrate",
-    "download_subtitles": "Subtitles",
-    "subtitle_languages": "Languages",
-    "subtitle_format": "Subtitle format",
-    "embed_subtitles": "Embed subtitles",
-    "auto_subtitles": "Automatic subtitles",
-    "write_thumbnail": "Thumbnail",
-    "thumbnail_format": "Thumbnail format",
-    "embed_thumbnail": "Embed thumbnail",
-    "embed_metadata": "Embed metadata",
-    "embed_chapters": "Embed chapters",
-    "write_info_json": "Info JSON",
-    "sponsorblock_remove": "Cut out",
-    "clip_start_sec": "Clip from",
-    "clip_end_sec": "Clip to",
-    "path_template": "File name",
-    "timeout_sec": "Time limit",
-    "max_size_bytes": "Size limit",
-    "retention_hours": "Kept for (hours)",
-    "delete_after_download": "Delete after download",
-    "reuse": "Use what was just downloaded",
+    "quality": gettext_noop("Quality"),
+    "custom_format": gettext_noop("Format"),
+    "video_format": gettext_noop("Container"),
+    "allow_recode": gettext_noop("Recode if needed"),
+    "audio_only": gettext_noop("Audio only"),
+    "audio_format": gettext_noop("Audio format"),
+    "audio_quality": gettext_noop("Bitrate"),
+    "download_subtitles": gettext_noop("Subtitles"),
+    "subtitle_languages": gettext_noop("Languages"),
+    "subtitle_format": gettext_noop("Subtitle format"),
+    "embed_subtitles": gettext_noop("Embed subtitles"),
+    "auto_subtitles": gettext_noop("Automatic subtitles"),
+    "write_thumbnail": gettext_noop("Thumbnail"),
+    "thumbnail_format": gettext_noop("Thumbnail format"),
+    "embed_thumbnail": gettext_noop("Embed thumbnail"),
+    "embed_metadata": gettext_noop("Embed metadata"),
+    "embed_chapters": gettext_noop("Embed chapters"),
+    "write_info_json": gettext_noop("Info JSON"),
+    "sponsorblock_remove": gettext_noop("Cut out"),
+    "clip_start_sec": gettext_noop("Clip from"),
+    "clip_end_sec": gettext_noop("Clip to"),
+    "path_template": gettext_noop("File name"),
+    "timeout_sec": gettext_noop("Time limit"),
+    "max_size_bytes": gettext_noop("Size limit"),
+    "retention_hours": gettext_noop("Kept for (hours)"),
+    "delete_after_download": gettext_noop("Delete after download"),
+    "reuse": gettext_noop("Use what was just downloaded"),
 }
 RESTING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
 
@@ -61,7 +67,8 @@ def shorten(text: str, limit: int = 100) -> str:
 
 
 def hours(count: float) -> str:
-    return "1 hour" if count == 1 else f"{count:g} hours"
+    number = 1 if count == 1 else 2
+    return ngettext("{count} hour", "{count} hours", number).format(count=number_format(f"{count:g}"))
 
 
 def is_audio(options: dict[str, Any]) -> bool:
@@ -71,9 +78,10 @@ def is_audio(options: dict[str, Any]) -> bool:
 def choice_of(options: dict[str, Any]) -> str:
     """In two or three words what will come out: "1080p mp4", "Audio mp3"."""
     if is_audio(options):
-        return f"Audio {options.get('audio_format', DEFAULTS['audio_format'])}"
+        return gettext("Audio {format}").format(format=options.get("audio_format", DEFAULTS["audio_format"]))
     quality = str(options.get("custom_format") or options.get("quality", DEFAULTS["quality"]))
-    return f"{quality.capitalize()} {options.get('video_format', DEFAULTS['video_format'])}"
+    said = gettext("Best") if quality == DEFAULTS["quality"] else quality.capitalize()
+    return f"{said} {options.get('video_format', DEFAULTS['video_format'])}"
 
 
 def options_of(options: dict[str, Any]) -> list[tuple[str, str]]:
@@ -86,7 +94,7 @@ def options_of(options: dict[str, Any]) -> list[tuple[str, str]]:
         "reuse": True,
     }
     return [
-        (label, _as_text(options[name]))
+        (gettext(label), _as_text(options[name]))
         for name, label in OPTION_LABELS.items()
         if name in options and options[name] != defaults.get(name)
     ]
@@ -94,7 +102,7 @@ def options_of(options: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -120,9 +128,9 @@ def trouble_of(job: Job) -> Trouble | None:
     message = "" if job.error_message == kind.title else job.error_message
     return Trouble(
         code=job.error_code,
-        title=kind.title,
-        remedy=kind.remedy,
-        message=message,
+        title=gettext(kind.title),
+        remedy=gettext(kind.remedy),
+        message=gettext(message),
         is_passing=job.status != Status.FAILED,
     )
 
@@ -135,9 +143,9 @@ class Action:
     """A button: `verb` is the last part of its address, `done` what the page says afterwards."""
 
     verb: str
-    label: str
+    label: StrPromise
     icon: str
-    done: str
+    done: StrPromise
     perform: Callable[[Principal, Job], None]
     statuses: frozenset[str]
 
@@ -157,49 +165,49 @@ def _let_expire(job: Job) -> None:
 ACTIONS = (
     Action(
         verb="pause",
-        label="Pause",
+        label=_("Pause"),
         icon="pause",
-        done="Paused. What has arrived stays.",
+        done=_("Paused. What has arrived stays."),
         perform=whoever_asks(Job.pause),
         statuses=frozenset({Status.QUEUED, Status.RUNNING}),
     ),
     Action(
         verb="resume",
-        label="Resume",
+        label=_("Resume"),
         icon="play",
-        done="Back in the queue.",
+        done=_("Back in the queue."),
         perform=submission.resume,
         statuses=frozenset({Status.PAUSED}),
     ),
     Action(
         verb="retry",
-        label="Try again",
+        label=_("Try again"),
         icon="retry",
-        done="Queued for another try.",
+        done=_("Queued for another try."),
         perform=submission.retry,
         statuses=frozenset({Status.FAILED, Status.CANCELLED}),
     ),
     Action(
         verb="keep",
-        label="Keep",
+        label=_("Keep"),
         icon="keep",
-        done="Kept: its files stay until you delete them.",
+        done=_("Kept: its files stay until you delete them."),
         perform=whoever_asks(Job.keep),
         statuses=frozenset({Status.COMPLETED}),
     ),
     Action(
         verb="let-expire",
-        label="Stop keeping",
+        label=_("Stop keeping"),
         icon="clock",
-        done="Its files will be deleted when their time is over.",
+        done=_("Its files will be deleted when their time is over."),
         perform=whoever_asks(_let_expire),
         statuses=frozenset({Status.COMPLETED}),
     ),
     Action(
         verb="cancel",
-        label="Cancel",
+        label=_("Cancel"),
         icon="cancel",
-        done="Cancelled.",
+        done=_("Cancelled."),
         perform=whoever_asks(Job.cancel),
         statuses=frozenset(UNFINISHED),
     ),

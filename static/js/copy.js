@@ -2,6 +2,8 @@
 (() => {
   "use strict";
 
+  const words = document.currentScript.dataset;
+
   const select = (source) => {
     const range = document.createRange();
     range.selectNodeContents(source);
@@ -23,8 +25,8 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     copy(document.getElementById(button.dataset.copy)).then(
-      () => say("success", "Copied."),
-      () => say("error", "The browser did not allow it. Select the text and copy it yourself."),
+      () => say("success", words.copied),
+      () => say("error", words.refused),
     );
   });
 })();

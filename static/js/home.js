@@ -2,6 +2,8 @@
 (() => {
   "use strict";
 
+  const words = document.currentScript.dataset;
+
   const LINK = /https?:\/\/[^\s<>"']+/gi;
   // What ends a sentence is no part of the link in it.
   const AFTER_LINK = /[.,;:!?]+$/;
@@ -31,18 +33,20 @@
     const start = new Date(form().elements.start_after.value || Date.now());
     form().elements.utc_offset.value = -start.getTimezoneOffset();
     const lines = field().value.split("\n").filter((line) => line.trim()).length;
-    form().querySelector("[data-submit-label]").textContent = lines > 1 ? `Download ${lines}` : "Download";
+    form().querySelector("[data-submit-label]").textContent = lines > 1 ? words.downloadSeveral.replace("{count}", lines) : words.download;
     const differs = [...form().querySelectorAll(".options [data-default]")].filter((control) => {
       if (control.type === "checkbox" || control.type === "radio") {
         return control.checked !== (control.dataset.default === "on");
       }
       return control.value !== control.dataset.default;
     });
-    form().querySelector("[data-options-chosen]").textContent = differs.length ? `${differs.length} changed` : "";
+    form().querySelector("[data-options-chosen]").textContent = differs.length
+      ? words.changed.replace("{count}", differs.length)
+      : "";
   };
 
   const prepare = () => {
-    form().querySelector('label[for="id_start_after"]').textContent = "Start after";
+    form().querySelector('label[for="id_start_after"]').textContent = words.startAfter;
     count();
   };
 
@@ -63,7 +67,7 @@
     for (const errors of form().querySelectorAll(".field-errors, .errorlist")) errors.remove();
     for (const wrong of form().querySelectorAll(".is-wrong")) wrong.classList.remove("is-wrong");
     for (const wrong of form().querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
-    document.getElementById("announcer").textContent = "It is in the queue.";
+    document.getElementById("announcer").textContent = words.queued;
     field().focus();
     count();
     look();
@@ -84,7 +88,7 @@
   // A text file of links is as good as the links. What is no text has none.
   const takeFiles = async (files) => {
     const texts = await Promise.all(files.filter((file) => file.size <= LARGEST_FILE).map((file) => file.text()));
-    if (!take(texts.join("\n"))) document.getElementById("announcer").textContent = "There is no link in that file.";
+    if (!take(texts.join("\n"))) document.getElementById("announcer").textContent = words.noLink;
   };
 
   document.addEventListener("drop", (event) => {

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
 
+  const words = document.currentScript.dataset;
   let last = null;
   const boxes = () => [...document.querySelectorAll('[form="selection"][name="job"]')];
 
@@ -12,7 +13,9 @@
     const all = selection.querySelector("[data-select-all]");
     all.checked = ticked > 0 && ticked === boxes().length;
     all.indeterminate = ticked > 0 && !all.checked;
-    selection.querySelector("[data-selected]").textContent = ticked ? `${ticked} chosen` : "";
+    selection.querySelector("[data-selected]").textContent = ticked
+      ? words.chosen.replace("{count}", ticked)
+      : "";
     selection.classList.toggle("is-in-use", ticked > 0);
   };
 

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
 
+  const words = document.currentScript.dataset;
   const form = document.querySelector("[data-selection]");
   const choice = document.querySelector("[data-choice]");
   const status = choice.querySelector("[data-chosen]");
@@ -34,9 +35,10 @@
 
   const show = () => {
     const seconds = [...chosen].reduce((sum, number) => sum + (lengths[number - 1] || 0), 0);
+    const said = seconds ? words.severalLong : words.several;
     status.textContent = chosen.size
-      ? `${chosen.size} of ${lengths.length} chosen${seconds ? `, ${clock(seconds)} long` : ""}`
-      : "Nothing chosen yet";
+      ? said.replace("{chosen}", chosen.size).replace("{count}", lengths.length).replace("{length}", clock(seconds))
+      : words.nothing;
   };
 
   const tick = () => {

@@ -7,8 +7,9 @@
   const ANNOUNCE_MS = 1500;
   const HIDDEN_MS = 30000;
   const REFUSED_MS = 10000;
+  const words = document.currentScript.dataset;
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
-  const ENDINGS = { "download.completed": "is ready", "download.failed": "has failed" };
+  const ENDINGS = { "download.completed": words.ready, "download.failed": words.failed };
 
   const root = document.querySelector("[data-live]");
   const announcer = document.getElementById("announcer");
@@ -24,7 +25,7 @@
       count /= 1000;
       unit += 1;
     }
-    return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${UNITS[unit]}`;
+    return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1).replace(".", words.point)} ${UNITS[unit]}`;
   };
 
   const clock = (total) => {
@@ -44,9 +45,9 @@
     if (bar && job.progress_percent > 0) bar.value = job.progress_percent;
     write(element, "percent", `${Math.floor(job.progress_percent)} %`);
     write(element, "bytes", job.downloaded_bytes ? size(job.downloaded_bytes) : "");
-    write(element, "total", job.downloaded_bytes && job.total_bytes ? ` of ${size(job.total_bytes)}` : "");
+    write(element, "total", job.downloaded_bytes && job.total_bytes ? ` ${words.of.replace("{size}", size(job.total_bytes))}` : "");
     write(element, "speed", job.speed ? `${size(job.speed)}/s` : "");
-    write(element, "eta", job.eta ? `${clock(job.eta)} left` : "");
+    write(element, "eta", job.eta ? words.left.replace("{time}", clock(job.eta)) : "");
   };
 
   const refresh = () => {
@@ -60,7 +61,7 @@
   };
 
   const announce = () => {
-    announcer.textContent = ended.length === 1 ? ended[0] : `${ended.length} downloads have ended.`;
+    announcer.textContent = ended.length === 1 ? ended[0] : words.several.replace("{count}", ended.length);
     ended = [];
   };
 
@@ -75,7 +76,7 @@
     }
     refresh();
     if (!(event in ENDINGS)) return;
-    const text = `${job.title || job.url} ${ENDINGS[event]}.`;
+    const text = ENDINGS[event].replace("{name}", () => job.title || job.url);
     if (ended.push(text) === 1) setTimeout(announce, ANNOUNCE_MS);
     document.dispatchEvent(new CustomEvent("job-ended", { detail: { text, id: job.request_id } }));
   };

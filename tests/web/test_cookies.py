@@ -23,7 +23,7 @@ def test_stores_a_file_or_text_and_shows_neither(page: Client) -> None:
     for sent in ({"file": SimpleUploadedFile("cookies.txt", TEXT.encode())}, {"text": TEXT}):
         answer = page.post("/cookies/new", sent, follow=True)
         assert answer.redirect_chain == [("/cookies", 302)]
-        assert "1 cookies are stored as site.example" in answer.text
+        assert "1 cookie is stored as site.example" in answer.text
         assert SECRET not in answer.text
     assert CookieJar.objects.count() == 2
 

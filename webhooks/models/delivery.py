@@ -17,6 +17,8 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downloads import bell
@@ -35,10 +37,10 @@ SENDER_EAR = "webhooks"
 
 
 class DeliveryStatus(models.TextChoices):
-    PENDING = "pending", "Waiting"
-    SENDING = "sending", "On its way"
-    DELIVERED = "delivered", "Delivered"
-    DEAD = "dead", "Given up"
+    PENDING = "pending", _("Waiting")
+    SENDING = "sending", _("On its way")
+    DELIVERED = "delivered", _("Delivered")
+    DEAD = "dead", _("Given up")
 
 
 OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD)
@@ -47,14 +49,14 @@ OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD)
 class Failure(models.TextChoices):
     """Why an attempt did not arrive, or will not be made."""
 
-    BAD_STATUS = "bad_status", "It answered with an error"
-    GONE = "gone", "It answered 410 Gone"
-    TIMEOUT = "timeout", "It took too long"
-    NETWORK_ERROR = "network_error", "It cannot be reached"
-    URL_BLOCKED = "url_blocked", "The address is not a public one"
-    DISABLED = "disabled", "The webhook is disabled"
-    SECRET_LOST = "secret_lost", "The webhook's secret cannot be read"
-    SENDER_LOST = "sender_lost", "The process that sent it disappeared"
+    BAD_STATUS = "bad_status", _("It answered with an error")
+    GONE = "gone", _("It answered 410 Gone")
+    TIMEOUT = "timeout", _("It took too long")
+    NETWORK_ERROR = "network_error", _("It cannot be reached")
+    URL_BLOCKED = "url_blocked", _("The address is not a public one")
+    DISABLED = "disabled", _("The webhook is disabled")
+    SECRET_LOST = "secret_lost", _("The webhook's secret cannot be read")
+    SENDER_LOST = "sender_lost", _("The process that sent it disappeared")
 
 
 # Another attempt would end in the same way.
@@ -256,11 +258,11 @@ class Delivery(models.Model):
     def redeliver(self) -> None:
         """The same message once more, with all its retries. Raises WebhookStateError while it is under way."""
         if not self.endpoint.is_enabled:
-            raise WebhookStateError("The webhook is disabled.")
+            raise WebhookStateError(gettext("The webhook is disabled."))
         with transaction.atomic():
             over = Delivery.objects.filter(pk=self.pk, status__in=OVER)
             if not over.update(**_waiting(timedelta(0)), failures=0):
-                raise WebhookStateError("The message is still under way.")
+                raise WebhookStateError(gettext("The message is still under way."))
             wake_sender()
         self.refresh_from_db()
 

@@ -16,6 +16,8 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from webhooks import signing, vault
@@ -31,9 +33,9 @@ HAS_ENABLED = "SELECT 1 FROM webhooks_endpoint WHERE owner_id = %s AND is_enable
 
 
 class DisabledReason(models.TextChoices):
-    OWNER = "owner", "By its owner"
-    OPERATOR = "operator", "By the operator"
-    GONE = "gone", "It answered 410 Gone"
+    OWNER = "owner", _("By its owner")
+    OPERATOR = "operator", _("By the operator")
+    GONE = "gone", _("It answered 410 Gone")
 
 
 class TooManyEndpointsError(Exception):
@@ -171,7 +173,7 @@ class Endpoint(models.Model):
     def change(self, **fields: Any) -> None:
         """`url`, `description` and `events`."""
         if self.is_for_requests:
-            raise WebhookStateError("What single requests name is said in the requests.")
+            raise WebhookStateError(gettext("What single requests name is said in the requests."))
         Endpoint.objects.filter(pk=self.pk).update(**fields)
         self.refresh_from_db()
 
