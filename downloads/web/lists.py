@@ -32,6 +32,7 @@ from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind
 from downloads.selection import ITEMS_PATTERN, Entry, Selection, is_backwards, named_by, numbers, ordered, passes
+from downloads.web import guesses
 from downloads.web.forms import DownloadForm
 from downloads.web.home import CHOICES, first_choices, jars_of
 
@@ -233,6 +234,8 @@ def _waiting(request: HttpRequest, probe: Probe) -> HttpResponse:
 
 def _page(request: HttpRequest, probe: Probe, form: ListForm, status: int = 200) -> HttpResponse:
     context = _context(request, probe) | {"form": form}
+    chosen_rate = guesses.rate_of(str(form["quality"].value()), str(form["audio_quality"].value()))
+    context["all_found"] = guesses.total(context["page"].found, chosen_rate)
     return render(request, "lists/page.html", context, status=status)
 
 
@@ -244,6 +247,7 @@ def _context(request: HttpRequest, probe: Probe) -> dict[str, Any]:
         "list": found,
         "count": len(found["items"]),
         "lengths": ",".join(str(round(entry["duration"] or 0)) for entry in found["items"]),
+        "rates": guesses.rates(),
         "name": found["title"] or found["uploader"] or probe.url,
         "filter": filter_form,
         "page": _page_of(probe, filter_form, request.GET),

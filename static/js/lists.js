@@ -8,6 +8,9 @@
   const status = choice.querySelector("[data-chosen]");
   const range = choice.querySelector("[data-range]");
   const chosen = new Set();
+  const UNITS = ["B", "kB", "MB", "GB", "TB"];
+  const BYTES_A_KBIT = 125;
+  const rates = JSON.parse(choice.dataset.rates);
   // Seconds of each entry, in the order of their numbers.
   const lengths = choice.dataset.lengths ? choice.dataset.lengths.split(",").map(Number) : [];
   let found = [];
@@ -33,12 +36,36 @@
     return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
   };
 
+  const size = (count) => {
+    let unit = 0;
+    while (Math.round(count * 10) / 10 >= 1000 && unit < UNITS.length - 1) {
+      count /= 1000;
+      unit += 1;
+    }
+    return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${UNITS[unit]}`;
+  };
+
+  // Bytes a second of what is chosen now: a guess, since lists say no more than how long their entries are.
+  const rate = () => {
+    const { quality, audio_quality: kbits } = form.elements;
+    return (quality.value === "audio" && Number(kbits.value) * BYTES_A_KBIT) || rates[quality.value] || rates.best;
+  };
+
+  const told = () => {
+    const known = [...chosen].map((number) => lengths[number - 1] || 0).filter(Boolean);
+    const seconds = known.reduce((sum, length) => sum + length, 0);
+    const unknown = chosen.size - known.length;
+    const said = (seconds ? words.severalLong : words.several)
+      .replace("{chosen}", chosen.size)
+      .replace("{count}", lengths.length)
+      .replace("{length}", clock(seconds))
+      .replace("{size}", size(seconds * rate()));
+    return unknown ? `${said}${words.unknown.replace("{number}", unknown)}` : said;
+  };
+
   const show = () => {
-    const seconds = [...chosen].reduce((sum, number) => sum + (lengths[number - 1] || 0), 0);
-    const said = seconds ? words.severalLong : words.several;
-    status.textContent = chosen.size
-      ? said.replace("{chosen}", chosen.size).replace("{count}", lengths.length).replace("{length}", clock(seconds))
-      : words.nothing;
+    const text = chosen.size ? told() : words.nothing;
+    if (status.textContent !== text) status.textContent = text;
   };
 
   const tick = () => {
@@ -99,6 +126,8 @@
     tick();
     show();
   });
+
+  form.addEventListener("change", show);
 
   // The numbers say it all, and a form has room for some hundred fields only.
   form.addEventListener("formdata", (event) => {

@@ -85,7 +85,11 @@ def test_chooses_by_buttons_ranges_and_shift(tab: Tab, list_of: MakeList) -> Non
     boxes = page.locator(".pick input")
     boxes.nth(1).click()
     boxes.nth(4).click(modifiers=["Shift"])
-    assert chosen(page) == "4 of 250 chosen, 14:00 long"
+    assert chosen(page) == "4 of 250 chosen, 14:00 long, about 473 MB"
+    page.locator("[name=quality][value='360p']").check(force=True)
+    assert chosen(page) == "4 of 250 chosen, 14:00 long, about 68.3 MB"
+    page.locator("[name=quality][value=audio]").check(force=True)
+    assert chosen(page) == "4 of 250 chosen, 14:00 long, about 20.2 MB"
     page.get_by_label("Numbers to choose").fill("10-11, 249-")
     page.keyboard.press("Enter")
     assert chosen(page).startswith("8 of 250 chosen")

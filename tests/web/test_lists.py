@@ -84,6 +84,13 @@ def chosen() -> list[int | None]:
 # --- Reading it -------------------------------------------------------------------------------------------------
 
 
+def test_says_how_long_and_about_how_large_all_that_was_found_is(page: Client, user: User) -> None:
+    probe = read_list(user, items=[entry(1), entry(2), entry(3, duration=None)])
+    text = page.get(f"/lists/{probe.pk}").text
+    assert "all 3 that were found. All: 3:00 long, about 101 MB. Of unknown length: 1." in text
+    assert "All: 1:00 long" in page.get(f"/lists/{probe.pk}", {"max_minutes": "1"}).text
+
+
 def test_a_list_is_read_by_the_probe_lane_and_waited_for(page: Client, user: User) -> None:
     media = ask(user, ProbeKind.MEDIA, LIST)
     answer = page.post("/lists", {"probe": str(media.pk)}, follow=True)
