@@ -43,7 +43,7 @@ def run(queue: str) -> None:
     sentinel = Sentinel(stop, threading.Event(), uuid.uuid4(), start=False)
     signal.signal(signal.SIGTERM, stop.set)
     inherit_death_below()
-    linux.give_way()
+    linux.give_way(linux.NICE_TO_THE_WEB if queue == bell.PROBE else linux.NICE_TO_ALL)
     setproctitle(f"mediadl: {queue}")
     # A collection would touch every object that the forks share, and so copy it.
     gc.freeze()

@@ -68,7 +68,7 @@ def program(command: Sequence[str], *, environment: Mapping[str, str], pass_fds:
 
     def prepare() -> None:
         die_with_parent()
-        linux.give_way()
+        linux.give_way(linux.NICE_TO_THE_WEB)
 
     def launch() -> Process:
         return subprocess.Popen(  # noqa: S603 - our own commands

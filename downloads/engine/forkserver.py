@@ -207,6 +207,7 @@ def _hold_attempt(entry: launch.Entry, connection: socket.socket) -> None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         _refuse(connection, f"The fork server does not understand the job: {type(error).__name__}")
         return
+    linux.give_way(linux.NICE_TO_ALL if spec.probe is None else linux.NICE_TO_THE_WEB)
     leader = os.getpid()
     child = os.fork()
     if child == 0:

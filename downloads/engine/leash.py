@@ -144,7 +144,6 @@ def max_disk_bytes(limits: Limits) -> int:
 def lead() -> None:
     """Become what a leash is: a session of its own that SIGTERM does not end and that orphans come home to."""
     os.setsid()
-    linux.give_way()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

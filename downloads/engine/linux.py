@@ -9,6 +9,10 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
+# The web process goes before looks at pages, for which people wait, and these before downloads.
+NICE_TO_THE_WEB = 5
+NICE_TO_ALL = 10
+
 # A 32-bit Python on a 64-bit kernel has other call numbers.
 MACHINE = platform.machine() if struct.calcsize("P") == 8 else "unknown"  # noqa: PLR2004
 
@@ -17,7 +21,6 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 
 _MADV_COLLAPSE = 25
-_NICENESS = 10
 _HUGE_PAGE_BYTES = 2 * 1024**2
 
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -78,12 +81,12 @@ def _checked(result: int) -> int:
     return result
 
 
-def give_way() -> None:
+def give_way(niceness: int = NICE_TO_ALL) -> None:
     """Lets whoever answers people go first: a download can wait for a few milliseconds.
 
     Where the kernel groups processes by session, niceness counts within a session only, and the group has its own.
     """
     with suppress(OSError):
-        os.nice(_NICENESS - os.nice(0))
+        os.nice(niceness - os.nice(0))
     with suppress(OSError), open("/proc/self/autogroup", "w") as group:  # noqa: PTH123 - no pathlib in a fresh fork
-        group.write(str(_NICENESS))
+        group.write(str(niceness))

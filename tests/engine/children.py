@@ -44,6 +44,7 @@ def describe(spec: JobSpec, emit: Emit) -> None:
         session=os.getsid(0),
         oom=Path("/proc/self/oom_score_adj").read_text().strip(),
         parent=os.getppid(),
+        niceness=os.nice(0),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from downloads.engine.spec import Event
+from downloads.engine.spec import Event, ProbeRequest
 from downloads.engine.supervisor import Attempt, ForkServerUnavailable
 from tests.engine.processes import (
     ROOT,
@@ -45,6 +45,12 @@ def description(tmp_path: Path) -> dict[str, Any]:
     with fork_server("--no-sandbox", environment=environment) as server, server.start(job) as attempt:
         events = read_all(attempt)
     return events[1].data
+
+
+@pytest.mark.parametrize(("probe", "niceness"), [(None, 10), (ProbeRequest(kind="media", max_items=1), 5)])
+def test_a_download_gives_way_to_a_look_at_a_page(tmp_path: Path, probe: ProbeRequest | None, niceness: int) -> None:
+    with fork_server("--no-sandbox") as server, server.start(a_job("describe", tmp_path, probe=probe)) as attempt:
+        assert read_all(attempt)[1].data["niceness"] == niceness
 
 
 def descriptors(server: Server) -> int:
