@@ -166,9 +166,9 @@ OpenTab = Callable[..., Tab]
 def new_tab(chromium: Browser, server: Server, session: str) -> Iterator[OpenTab]:
     contexts: list[BrowserContext] = []
 
-    def make(*, is_signed_in: bool = True, width: int = 1280, **options: Any) -> Tab:
+    def make(*, is_signed_in: bool = True, width: int = 1280, locale: str = "en-GB", **options: Any) -> Tab:
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, reduced_motion="reduce", locale="en-GB", **options
+            viewport={"width": width, "height": 900}, reduced_motion="reduce", locale=locale, **options
         )
         context.set_default_timeout(8_000)
         contexts.append(context)

@@ -1,0 +1,129 @@
+"""The main pages in German: what they say differs from what they say in English, and nothing is left over."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from accounts.models import ApiKey, Scope, User
+from downloads.models import Job, JobEvent, Node
+from downloads.web import moments, tags
+from tests.factories import BatchFactory, JobFactory, MediaFileFactory
+from tests.web.conftest import signed_in
+
+# Of people, programs and files, and what both languages call the same.
+SHARED = re.compile(r"Cookies|Downloads|Webhooks|Name|Links?|Admin|Info|Format|Audio|Normal|English|Deutsch|mediadl.*")
+PAGES = (
+    "/",
+    "/library",
+    "/library?q=nothing-like-it",
+    "/library?status=failed",
+    "/batches",
+    "/presets",
+    "/presets/new",
+    "/cookies",
+    "/help",
+    "/offline",
+    "/docs/errors",
+    "/nowhere",
+    "/accounts/",
+    "/accounts/close/",
+    "/accounts/password/",
+    "/accounts/people/",
+    "/accounts/usage/",
+    "/accounts/keys/",
+    "/webhooks/",
+)
+
+
+class Reader(HTMLParser):
+    """The texts of a page, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in {"script", "pre", "code"}
+        said = dict(attrs)
+        self.said += [text for name in ("aria-label", "title", "placeholder") if (text := said.get(name))]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in {"script", "pre", "code"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent and data.strip():
+            self.said.append(" ".join(data.split()))
+
+
+def texts(client: Client, path: str, language: str) -> set[str]:
+    reader = Reader()
+    reader.feed(client.get(path, headers={"Accept-Language": language}).text)
+    return set(reader.said)
+
+
+@pytest.fixture
+def reader(operator: User) -> Client:
+    """Of somebody who has one of everything."""
+    batch = BatchFactory(owner=operator, title="B-1")
+    JobFactory(owner=operator, running=True, title="J-1", batch=batch, playlist_index=1)
+    JobFactory(owner=operator, title="J-2")
+    failed = JobFactory(owner=operator, title="J-3", broken=True)
+    JobEvent.objects.append(failed, "failed")
+    MediaFileFactory(job=JobFactory(owner=operator, finished=True, title="J-4"), is_main=True, filename="F-1")
+    ApiKey.objects.issue(operator, "K-1", [Scope.READ])
+    Node.objects.pulse("node-1", slots=4)
+    return signed_in(operator)
+
+
+def left_over(client: Client, path: str) -> list[str]:
+    """What reads the same in both languages, and has words."""
+    same = texts(client, path, "de") & texts(client, path, "en")
+    return sorted(text for text in same if re.search(r"[A-Za-z]{3,} [A-Za-z]{2,}", text) and not SHARED.fullmatch(text))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_sentence_of_a_page_is_left_in_english(reader: Client, path: str) -> None:
+    assert left_over(reader, path) == []
+
+
+def test_no_sentence_of_a_job_is_left_in_english(reader: Client) -> None:
+    for job in Job.objects.all():
+        assert left_over(reader, f"/jobs/{job.pk}") == [], job.status
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/", "Link einfügen, Datei behalten"),
+        ("/", "In Arbeit"),
+        ("/library", "Bibliothek"),
+        ("/library", "Fehlgeschlagen"),
+        ("/accounts/usage/", "Verbrauch"),
+        ("/accounts/keys/", "Neuer Schlüssel"),
+    ],
+)
+def test_says_it_in_german(reader: Client, path: str, said: str) -> None:
+    assert said in texts(reader, path, "de")
+
+
+def test_numbers_and_dates_are_written_as_germans_write_them() -> None:
+    with translation.override("de"):
+        assert tags.size(4_249_999) == "4,2 MB"
+        assert tags.size(999) == "999 B"
+        assert tags.exact_words(datetime(2026, 3, 1, 9, 5, tzinfo=UTC)) == "01.03.2026 09:05 UTC"
+        assert moments.relative(timedelta(seconds=-300)) == "vor 5 Min."
+    assert tags.exact_words(datetime(2026, 3, 1, 9, 5, tzinfo=UTC)) == "2026-03-01 09:05 UTC"
+
+
+def test_machines_read_numbers_as_before(reader: Client) -> None:
+    """Bars, sizes and dates in attributes are no text."""
+    for path in PAGES:
+        page = reader.get(path, headers={"Accept-Language": "de"}).text
+        assert not re.search(r'\b(?:value|max|min|width|height|datetime)="\d+,\d', page), path
