@@ -20,6 +20,8 @@ from mediadl.asgi.shelves import Bucket, Directory
 from mediadl.asgi.threads import Threads
 from mediadl.wsgi import application as django_application
 
+# Requests compute, nearly all the time; those that wait for something are relieved.
+AT_ONCE = 1
 FILE_THREADS = 4
 # Each waits for the network; none is started before it is wanted.
 BUCKET_THREADS = 16
@@ -31,7 +33,8 @@ def build() -> Edge:
             threads.close()
         await fetcher.close()
 
-    requests = Threads(settings.WSGI_THREADS, name="request", when_quiet=import_string(settings.QUIET_CALLBACK))
+    quiet = import_string(settings.QUIET_CALLBACK)
+    requests = Threads(settings.WSGI_THREADS, name="request", at_once=AT_ONCE, when_quiet=quiet)
     reads = Threads(FILE_THREADS, name="file")
     fetches = Threads(BUCKET_THREADS, name="bucket")
     polls = Threads(1, name="events")
