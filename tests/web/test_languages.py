@@ -80,7 +80,7 @@ def test_every_page_offers_the_languages_by_their_own_names(db: None) -> None:
 # --- What is no page --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/api/v1/download", "/api/v1/nowhere", "/api/v1/health"])
+@pytest.mark.parametrize("path", ["/api/v1/download", "/api/v1/nowhere", "/api/v1/health", "/s/nothing"])
 def test_programs_are_told_in_english(db: None, path: str) -> None:
     client = Client()
     client.cookies["language"] = "de"
