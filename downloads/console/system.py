@@ -11,12 +11,17 @@ from uuid import UUID
 
 import django
 from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from downloads import diagnosis, ytdlp_versions
+from accounts.principal import principal_of
+from accounts.record import note
+from downloads import diagnosis, ytdlp_request, ytdlp_versions
 from downloads.console.pages import for_staff, render
 from downloads.console.settings_shown import shown
 from downloads.engine.errors import ERRORS, ErrorCode
@@ -48,8 +53,32 @@ def system(request: HttpRequest) -> HttpResponse:
         failure_count=len(failures),
         is_cut_off=len(failures) == COUNTED,
         looks_back=LOOKS_BACK,
+        may_update=request.user.is_superuser and ytdlp_request.is_possible(),
+        update=ytdlp_request.last(),
         settings_shown=list(shown()) if request.user.is_superuser else None,
     )
+
+
+@require_POST
+@for_staff("downloads.view_node")
+def update_ytdlp(request: HttpRequest) -> HttpResponse:
+    """What it fetches is run by the engine: for those who may do everything."""
+    operator = principal_of(request).user
+    if not operator.is_superuser:
+        raise PermissionDenied
+    if not ytdlp_request.is_possible():
+        messages.error(
+            request, "No engine runs on the machine that answers: run manage.py ytdlp_update where one does."
+        )
+        return redirect("console_system")
+    try:
+        ytdlp_request.ask()
+    except ytdlp_versions.BusyError:
+        messages.warning(request, "An update is under way on this machine already.")
+    else:
+        note(operator, Node.objects.filter(pk=settings.NODE_NAME), "Asked for the newest yt-dlp.")
+        messages.success(request, "The newest yt-dlp is fetched and tried. What comes of it is told below.")
+    return redirect("console_system")
 
 
 def _versions(found: list[diagnosis.Finding]) -> list[tuple[str, str]]:

@@ -11,4 +11,5 @@ urlpatterns = [
     path("storage/", storage.storage, name="console_storage"),
     path("storage/evict/", storage.evict, name="console_evict"),
     path("system/", system.system, name="console_system"),
+    path("system/update/", system.update_ytdlp, name="console_update"),
 ]
