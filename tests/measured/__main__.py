@@ -1,4 +1,4 @@
-"""`python -m tests.measured ARGUMENTS…`: pytest, and the coverage of every process that it starts, in `.coverage`.
+"""`python -m tests.measured FILE ARGUMENTS…`: pytest, and into FILE the coverage of every process that it starts.
 
 It runs in a copy of this interpreter's environment (hard links: no space) whose every process measures itself, with no
 word of it in variables or arguments, which the product would not pass on.
@@ -25,8 +25,9 @@ def main() -> int:
     shutil.rmtree(PLACE, ignore_errors=True)
     (PLACE / "data").mkdir(parents=True)
     _make_interpreter()
-    status = subprocess.run([PYTHON / "bin/python", "-m", "pytest", *sys.argv[1:]], cwd=ROOT, check=False).returncode
-    _gather()
+    file, *arguments = sys.argv[1:]
+    status = subprocess.run([PYTHON / "bin/python", "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
+    _gather(ROOT / file)
     shutil.rmtree(PLACE)
     return status
 
@@ -46,13 +47,13 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _gather() -> None:
+def _gather(file: Path) -> None:
     """All that was executed, and the names of files of which nothing was."""
-    everything = CoverageData(basename=str(ROOT / ".coverage"))
+    everything = CoverageData(basename=str(file))
     everything.erase()
     for path in (PLACE / "data").iterdir():
-        with path.open("rb") as file:
-            executed = file.read(int.from_bytes(file.read(interpreter.LENGTH_BYTES), "little"))
+        with path.open("rb") as written:
+            executed = written.read(int.from_bytes(written.read(interpreter.LENGTH_BYTES), "little"))
         if executed:
             part = CoverageData(no_disk=True)
             part.loads(executed)

@@ -21,7 +21,7 @@ from downloads import bell, workers
 from tests.factories import JobFactory
 from tests.product import free_port, wait_until
 from tests.webhooks.receiver import Receiver, hangs, pours, says, trickles
-from webhooks import outbox, sender
+from webhooks import outbox, sender, tasks
 from webhooks.models import Delivery, DeliveryStatus, Endpoint, Failure
 
 # The transport has a thread of its own, but the database is asked by the sender's alone.
@@ -70,6 +70,14 @@ def test_what_happens_to_a_job_arrives_signed(
     assert received.headers["x-webhook-event"] == "download.cancelled"
     assert (delivery.status, delivery.response_status, delivery.response_excerpt) == ("delivered", 200, "ok")
     assert delivery.duration is not None
+
+
+def test_a_wake_up_sends_what_is_there_and_may_come_for_nothing(user: User, receiver: Receiver) -> None:
+    tasks.send()
+    to(user, receiver.url(), count=2)
+    for _ in range(2):
+        tasks.send()
+    assert len(receiver.received) == 2
 
 
 def test_while_a_secret_is_replaced_both_verify(
