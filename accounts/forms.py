@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Scope, User
@@ -26,6 +26,7 @@ SCOPE_LABELS = {
 
 
 class SignInForm(AuthenticationForm):
+    username = UsernameField(label=_("User name"), widget=forms.TextInput(attrs={"autofocus": True}))
     error_messages = {
         "invalid_login": _("The user name and the password do not match."),
         "inactive": _("The user name and the password do not match."),

@@ -6,7 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+import polib
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import translation
 
@@ -93,6 +95,10 @@ def test_no_sentence_of_a_page_is_left_in_english(reader: Client, path: str) -> 
     assert left_over(reader, path) == []
 
 
+def test_no_sentence_of_signing_in_is_left_in_english(db: None) -> None:
+    assert left_over(Client(), "/accounts/sign-in/") == []
+
+
 def test_no_sentence_of_a_job_is_left_in_english(reader: Client) -> None:
     for job in Job.objects.all():
         assert left_over(reader, f"/jobs/{job.pk}") == [], job.status
@@ -127,3 +133,10 @@ def test_machines_read_numbers_as_before(reader: Client) -> None:
     for path in (*PAGES, "/admin/queue/", "/admin/storage/"):
         page = reader.get(path, headers={"Accept-Language": "de"}).text
         assert not re.search(r'\b(?:value|max|min|width|height|x|y|datetime)="\d+,\d', page), path
+
+
+def test_addresses_people_in_one_way() -> None:
+    catalogue = polib.pofile(str(settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES" / "django.po"))
+    said = [text for entry in catalogue for text in (entry.msgstr, *entry.msgstr_plural.values())]
+    informal = re.compile(r"\b(?:[Dd]u|[Dd]ich|[Dd]ir|[Dd]eine?[mnrs]?)\b")
+    assert [text for text in said if informal.search(text)] == [], "Sie, Ihr, Ihnen"
