@@ -19,7 +19,7 @@ from yt_dlp.postprocessor.ffmpeg import (
 from yt_dlp.postprocessor.modify_chapters import ModifyChaptersPP
 from yt_dlp.utils import MEDIA_EXTENSIONS, Popen, PostProcessingError, prepend_extension, replace_extension
 
-from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume, subtitle_steps
+from downloads.engine import artifacts, facts, inspection, mp4, mp4_tags, resume, subtitle_steps, tag_input
 from downloads.engine.errors import ErrorCode, JobError
 
 Result = tuple[list[str], dict[str, Any]]
@@ -49,8 +49,9 @@ class _Ffmpeg(Popen):  # type: ignore[misc]  # yt_dlp has no types
     """One that was killed, as by a kernel without memory, says nothing of the media: it may be tried again."""
 
     @classmethod
-    def run(cls, *arguments: Any, **options: Any) -> tuple[str, str, int]:
-        output, words, status = super().run(*arguments, **options)
+    def run(cls, command: list[str], **options: Any) -> tuple[str, str, int]:
+        with tag_input.without_tags(command) as (shown, descriptors):
+            output, words, status = super().run(shown, pass_fds=descriptors, **options)
         if status < 0:
             raise JobError(ErrorCode.INTERNAL_ERROR, f"ffmpeg was killed (signal {-status})")
         return output, words, status
