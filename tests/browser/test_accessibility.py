@@ -171,7 +171,7 @@ def test_keys(tab: Tab, user: User) -> None:
 
 def test_a_new_key(tab: Tab) -> None:
     page = tab.open("/accounts/keys/")
-    page.get_by_label("Name").fill("phone")
+    page.locator("#id_name").fill("phone")
     page.get_by_role("button", name="Make a key").click()
     page.get_by_text("Copy it now").wait_for()
     inspect(page)

@@ -85,7 +85,7 @@ def test_searches_filters_and_acts_on_several(plain_tab: Tab, user: User) -> Non
 
 def test_makes_and_revokes_a_key(plain_tab: Tab) -> None:
     page = plain_tab.open("/accounts/keys/")
-    page.get_by_label("Name").fill("phone")
+    page.locator("#id_name").fill("phone")
     page.get_by_role("button", name="Make a key").click()
     assert page.get_by_label("phone").input_value().startswith("mdl_")
     page.get_by_role("link", name="Back to your keys").click()
