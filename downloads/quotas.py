@@ -94,9 +94,11 @@ def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
     if refusal := _stored_refusal(owner, limits):
         raise refusal.problem()
     day = DayUsage.objects
-    if not day.take_jobs(owner.pk, wanted, most_jobs=limits.jobs_per_day, most_bytes=limits.bytes_per_day):
+    most = {"most_jobs": limits.jobs_per_day, "most_bytes": limits.bytes_per_day}
+    unlimited = key.pk if key and not key.max_jobs_per_day else None
+    if not day.take_jobs(owner.pk, wanted, **most, also=unlimited):
         raise _day_is_used_up(owner, limits).problem()
-    if key and not day.take_jobs(key.pk, wanted, most_jobs=key.max_jobs_per_day):
+    if key and not unlimited and not day.take_jobs(key.pk, wanted, most_jobs=key.max_jobs_per_day):
         raise _key_is_used_up(key.max_jobs_per_day or 0).problem()
 
 

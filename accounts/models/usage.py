@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import connection, models
 from django.utils import timezone
@@ -21,6 +21,15 @@ TAKE = """
     SELECT %(subject)s, %(day)s, %(jobs)s, 0 WHERE %(jobs)s <= %(most_jobs)s
     ON CONFLICT (subject, day) DO UPDATE SET jobs = usage.jobs + excluded.jobs
     WHERE usage.jobs + excluded.jobs <= %(most_jobs)s AND usage.bytes < %(most_bytes)s
+    RETURNING jobs
+"""
+TAKE_FOR_TWO = """
+    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes)
+    SELECT %(subject)s, %(day)s, %(jobs)s, 0 WHERE %(jobs)s <= %(most_jobs)s
+    UNION ALL SELECT %(also)s, %(day)s, %(jobs)s, 0 WHERE 1 = 1
+    ON CONFLICT (subject, day) DO UPDATE SET jobs = usage.jobs + excluded.jobs
+    WHERE usage.subject = %(also)s
+    OR usage.jobs + excluded.jobs <= %(most_jobs)s AND usage.bytes < %(most_bytes)s
     RETURNING jobs
 """
 ADD = """
@@ -41,18 +50,33 @@ def day_ends_at() -> datetime:
 
 class DayUsageManager(models.Manager["DayUsage"]):
     def take_jobs(
-        self, subject: uuid.UUID, count: int, *, most_jobs: int | None = None, most_bytes: int | None = None
+        self,
+        subject: uuid.UUID,
+        count: int,
+        *,
+        most_jobs: int | None = None,
+        most_bytes: int | None = None,
+        also: uuid.UUID | None = None,
     ) -> bool:
-        """Counts so many jobs of today, or none of them when they are too many or the bytes are used up."""
+        """Counts so many jobs of today, or none of them when they are too many or the bytes are used up.
+
+        They are counted for `also`, too, which has no limit: even when they are refused, unless the caller rolls back.
+        """
         if count == 0:
             return True
-        most = {"most_jobs": most_jobs or NO_LIMIT, "most_bytes": most_bytes or NO_LIMIT}
-        return self._upsert(TAKE, subject, {"jobs": count, **most}) is not None
+        values: dict[str, Any] = {
+            "jobs": count,
+            "most_jobs": most_jobs or NO_LIMIT,
+            "most_bytes": most_bytes or NO_LIMIT,
+        }
+        if also is None:
+            return len(self._upsert(TAKE, subject, values)) == 1
+        return len(self._upsert(TAKE_FOR_TWO, subject, values | {"also": _prepared(also)})) == len((subject, also))
 
     def add_bytes(self, subject: uuid.UUID, count: int) -> int:
         """Today's bytes with these."""
-        total = self._upsert(ADD, subject, {"bytes": count})
-        return int(total or 0)
+        ((total,),) = self._upsert(ADD, subject, {"bytes": count})
+        return int(total)
 
     def of_today(self, subject: uuid.UUID) -> DayUsage:
         """An unsaved row of zeros where nothing was used yet."""
@@ -66,13 +90,16 @@ class DayUsageManager(models.Manager["DayUsage"]):
     def purge(self) -> int:
         return self.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
 
-    def _upsert(self, sql: str, subject: uuid.UUID, values: dict[str, int]) -> int | None:
-        prepared = connection.ops.adapt_datefield_value(today())
-        key = {"subject": models.UUIDField().get_db_prep_value(subject, connection), "day": prepared}
+    def _upsert(self, sql: str, subject: uuid.UUID, values: dict[str, Any]) -> list[tuple[int]]:
+        key = {"subject": _prepared(subject), "day": connection.ops.adapt_datefield_value(today())}
         with connection.cursor() as cursor:
             cursor.execute(sql, key | values)
-            row = cursor.fetchone()
-        return row[0] if row else None
+            rows: list[tuple[int]] = cursor.fetchall()
+        return rows
+
+
+def _prepared(subject: uuid.UUID) -> Any:
+    return models.UUIDField().get_db_prep_value(subject, connection)
 
 
 class DayUsage(models.Model):

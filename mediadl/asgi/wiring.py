@@ -20,8 +20,8 @@ from mediadl.asgi.shelves import Bucket, Directory
 from mediadl.asgi.threads import Threads
 from mediadl.wsgi import application as django_application
 
-# Requests compute, nearly all the time; those that wait for something are relieved.
-AT_ONCE = 1
+# Requests compute, nearly all the time, but for what they ask a database server; those that wait long are relieved.
+AT_ONCE = 1 if settings.IS_SQLITE else 2
 FILE_THREADS = 4
 # Each waits for the network; none is started before it is wanted.
 BUCKET_THREADS = 16

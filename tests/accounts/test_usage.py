@@ -44,6 +44,16 @@ def test_subjects_have_days_of_their_own() -> None:
     assert DayUsage.objects.take_jobs(uuid.uuid4(), 5, most_jobs=5)
 
 
+def test_jobs_are_counted_for_another_subject_at_once() -> None:
+    key = uuid.uuid4()
+    for _ in range(2):
+        assert DayUsage.objects.take_jobs(SUBJECT, 2, most_jobs=4, also=key)
+    assert not DayUsage.objects.take_jobs(SUBJECT, 1, most_jobs=4, also=key)
+    assert not DayUsage.objects.take_jobs(uuid.uuid4(), 5, most_jobs=4, also=uuid.uuid4())
+    assert DayUsage.objects.of_today(SUBJECT).jobs == 4
+    assert DayUsage.objects.of_today(key).jobs >= 4
+
+
 def test_a_new_day_begins_at_midnight_in_utc_and_old_days_are_forgotten() -> None:
     evening = datetime(2030, 1, 31, 23, 59, 59, tzinfo=UTC)
     with time_machine.travel(evening, tick=False):
