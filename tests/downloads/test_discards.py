@@ -49,9 +49,10 @@ def undo(owner: User, gone: Job | MediaFile) -> int:
 
 
 def let_pass(*rows: Job | MediaFile) -> None:
-    """The time in which they could be undone."""
+    """The time in which they could be undone, and a moment: databases' clocks tick in other steps than Python's."""
+    at = timezone.now() - UNDO_TIME - timedelta(seconds=1)
     for gone in rows:
-        type(gone)._default_manager.filter(pk=gone.pk).update(discarded_at=timezone.now() - UNDO_TIME)
+        type(gone)._default_manager.filter(pk=gone.pk).update(discarded_at=at)
 
 
 def is_there(file: MediaFile) -> bool:
