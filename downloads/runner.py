@@ -64,7 +64,7 @@ class Runner:
         self.exit_status: int | None = None
         self.meter: quotas.Meter | None = None
         self.allowance: int | None = None
-        self.written_at = self.renewed_at = time.monotonic()
+        self.written_at = self.checked_at = self.renewed_at = time.monotonic()
         self.database_seen_at = time.monotonic()
 
     def run(self) -> None:
@@ -174,8 +174,7 @@ class Runner:
             if not self.is_done and (error := self._charge()):
                 self.error = error
                 attempt.cancel()
-        elif now - self.written_at >= TICK_SECONDS:
-            self.written_at = now
+        elif now - self.checked_at >= TICK_SECONDS:
             self._check_lease()
 
     # --- What its owner may have --------------------------------------------------------------------------------
@@ -269,6 +268,7 @@ class Runner:
     # --- What is written ----------------------------------------------------------------------------------------
 
     def _check_lease(self) -> None:
+        self.checked_at = time.monotonic()
         if self._persist(Job.objects.held_by_attempt(self.job).exists, otherwise=True):
             return
         raise LeaseLostError("check", "taken away")
@@ -277,7 +277,7 @@ class Runner:
         """Renews the lease, with whatever progress and log lines have gathered."""
         progress, self.progress = self.progress, {}
         lines, self.lines = self.lines, []
-        self.written_at = self.renewed_at = time.monotonic()
+        self.written_at = self.checked_at = self.renewed_at = time.monotonic()
         if stage is None:
             self._persist(lambda: self.job.renew(**progress))
         else:

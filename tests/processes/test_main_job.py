@@ -167,7 +167,7 @@ def test_pausing_keeps_the_partial_file_and_resuming_goes_on_from_it(product: Pr
 
 
 def test_progress_streams_as_events_and_never_goes_back(product: Product, origin: Origin) -> None:
-    job_id = product.submit(origin.url("/slow/60000/clip.mp4"))["request_id"]
+    job_id = product.submit(origin.url("/slow/40000/clip.mp4"))["request_id"]
 
     with httpx.stream(
         "GET",
@@ -180,8 +180,9 @@ def test_progress_streams_as_events_and_never_goes_back(product: Product, origin
         percents = [job["progress_percent"] for job in streamed_jobs(stream.iter_lines())]
 
     assert percents == sorted(percents)
-    assert len(percents) >= 3
     assert percents[-1] == 100
+    # It takes four seconds, and is told of once a second.
+    assert len({percent for percent in percents if 0 < percent < 95}) >= 2
 
 
 def streamed_jobs(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
