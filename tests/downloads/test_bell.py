@@ -112,17 +112,7 @@ def test_the_first_of_many_knocks_is_not_kept_for_long(kept: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_knock_at_an_attempt_is_never_kept(kept: None) -> None:
-    job: Job = JobFactory(running=True)
-    ear = bell.listen(bell.attempt(job.pk))
-    assert ear is not None
-    with ear:
-        job.cancel()
-        assert is_knocked(ear)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_cancelling_knocks_at_the_attempt() -> None:
+def test_cancelling_knocks_at_the_attempt_at_once(kept: None) -> None:
     job: Job = JobFactory(running=True)
     ear = bell.listen(bell.attempt(job.pk))
     assert ear is not None
