@@ -46,6 +46,7 @@ class Threads:
         self._lock = threading.Lock()
         self._on_duty = 0
         self._begun = 0
+        self._working: dict[int, float] = {}  # since when, by thread
         self._started: list[threading.Thread] = []
         self._watched: asyncio.AbstractEventLoop | None = None
 
@@ -99,18 +100,19 @@ class Threads:
 
     def _work(self) -> None:
         while self._calls.get() == "work":
-            is_slow = False
-            while work := self._next(is_slow=is_slow):
-                began = time.monotonic()
+            while work := self._next():
                 _perform(*work)
-                is_slow = time.monotonic() - began > RELIEF_SECONDS
                 del work  # or the thread holds the last request until the next one comes
 
-    def _next(self, *, is_slow: bool) -> Work | None:
-        """What has waited longest. None, and off duty, when nothing waits or the thread has been relieved meanwhile."""
+    def _next(self) -> Work | None:
+        """What has waited longest. None, and off duty, when nothing waits or others have taken over meanwhile."""
+        thread, now = threading.get_ident(), time.monotonic()
         with self._lock:
-            if self._waiting and not (is_slow and self._on_duty > self._at_once):
+            self._working.pop(thread, None)
+            others = sum(now - since < RELIEF_SECONDS for since in self._working.values())
+            if self._waiting and others < self._at_once:
                 self._begun += 1
+                self._working[thread] = now
                 return self._waiting.popleft()
             self._on_duty -= 1
             return None

@@ -103,6 +103,28 @@ def test_who_waits_for_something_is_relieved() -> None:
     threads.close()
 
 
+def test_while_one_hangs_others_go_on() -> None:
+    release, names = threading.Event(), list[str]()
+    threads = Threads(3, name="test-three", at_once=1)
+
+    def late() -> None:
+        """Longer than it takes to be relieved."""
+        threading.Event().wait(0.02)
+        names.append(threading.current_thread().name)
+
+    async def hang_and_go_on() -> None:
+        hanging = asyncio.create_task(threads.run(release.wait, 5))
+        await asyncio.wait_for(threads.run(lambda: None), 2)
+        behind = [asyncio.create_task(threads.run(late)) for _ in range(5)]
+        await asyncio.wait_for(asyncio.gather(*behind), 4)
+        release.set()
+        await hanging
+
+    asyncio.run(hang_and_go_on())
+    threads.close()
+    assert len(names) == 5
+
+
 def test_no_more_threads_work_than_there_are() -> None:
     release, working = threading.Event(), threading.Semaphore(0)
     threads = Threads(2, name="test-two", at_once=1)
