@@ -19,14 +19,7 @@ NO_LIMIT = 2**62
 TAKE = """
     INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes)
     SELECT %(subject)s, %(day)s, %(jobs)s, 0 WHERE %(jobs)s <= %(most_jobs)s
-    ON CONFLICT (subject, day) DO UPDATE SET jobs = usage.jobs + excluded.jobs
-    WHERE usage.jobs + excluded.jobs <= %(most_jobs)s AND usage.bytes < %(most_bytes)s
-    RETURNING jobs
-"""
-TAKE_FOR_TWO = """
-    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes)
-    SELECT %(subject)s, %(day)s, %(jobs)s, 0 WHERE %(jobs)s <= %(most_jobs)s
-    UNION ALL SELECT %(also)s, %(day)s, %(jobs)s, 0 WHERE 1 = 1
+    UNION ALL SELECT %(also)s, %(day)s, %(jobs)s, 0 WHERE %(also)s IS NOT NULL
     ON CONFLICT (subject, day) DO UPDATE SET jobs = usage.jobs + excluded.jobs
     WHERE usage.subject = %(also)s
     OR usage.jobs + excluded.jobs <= %(most_jobs)s AND usage.bytes < %(most_bytes)s
@@ -68,10 +61,9 @@ class DayUsageManager(models.Manager["DayUsage"]):
             "jobs": count,
             "most_jobs": most_jobs or NO_LIMIT,
             "most_bytes": most_bytes or NO_LIMIT,
+            "also": _prepared(also),
         }
-        if also is None:
-            return len(self._upsert(TAKE, subject, values)) == 1
-        return len(self._upsert(TAKE_FOR_TWO, subject, values | {"also": _prepared(also)})) == len((subject, also))
+        return len(self._upsert(TAKE, subject, values)) == (1 if also is None else 2)
 
     def add_bytes(self, subject: uuid.UUID, count: int) -> int:
         """Today's bytes with these."""
@@ -98,7 +90,7 @@ class DayUsageManager(models.Manager["DayUsage"]):
         return rows
 
 
-def _prepared(subject: uuid.UUID) -> Any:
+def _prepared(subject: uuid.UUID | None) -> Any:
     return models.UUIDField().get_db_prep_value(subject, connection)
 
 
