@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,17 +52,19 @@ class Load:
             fingerprints=frozenset(row[7] for row in rows if row[7] and settings.DOWNLOAD_REUSE_SECONDS),
         )
 
-    def full_owners(self) -> list[Any]:
-        caps = {owner: chosen(self.limits[owner], settings.MAX_JOBS_PER_OWNER) for owner in self.owners}
-        return [owner for owner, count in self.owners.items() if (cap := caps[owner]) and count >= cap]
+    def full_owners(self) -> frozenset[Any]:
+        return _full(self.owners, lambda owner: chosen(self.limits[owner], settings.MAX_JOBS_PER_OWNER))
 
-    def full_hosts(self) -> list[str]:
-        cap = settings.MAX_JOBS_PER_HOST
-        return [host for host, count in self.hosts.items() if cap and count >= cap]
+    def full_hosts(self) -> frozenset[str]:
+        return _full(self.hosts, lambda _: settings.MAX_JOBS_PER_HOST)
 
-    def full(self, running: Counter[Any]) -> list[Any]:
+    def full(self, running: Counter[Any]) -> frozenset[Any]:
         """Of `batches` or `keys`."""
-        return [one for one, count in running.items() if (cap := self.limits[one]) and count >= cap]
+        return _full(running, self.limits.__getitem__)
+
+
+def _full(running: Counter[Any], cap_of: Callable[[Any], int | None]) -> frozenset[Any]:
+    return frozenset(one for one, count in running.items() if (cap := cap_of(one)) and count >= cap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,10 @@ class Shut:
     @classmethod
     def by(cls, load: Load, held: Held) -> Shut:
         return cls(
-            owners=held.owners.union(load.full_owners()),
-            hosts=held.hosts.union(load.full_hosts()),
-            batches=held.batches.union(load.full(load.batches)),
-            keys=frozenset(load.full(load.keys)),
+            owners=load.full_owners().union(held.owners),
+            hosts=load.full_hosts().union(held.hosts),
+            batches=load.full(load.batches).union(held.batches),
+            keys=load.full(load.keys),
             fingerprints=load.fingerprints,
         )
 
