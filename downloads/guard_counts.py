@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from downloads.engine.guard_stats import verdicts
 from downloads.models.counter import EGRESS_BYTES, EGRESS_REQUESTS, Counter, Increment
 
 Series = tuple[tuple[str, str], ...]
@@ -49,12 +50,6 @@ class GuardCounts:
 
 
 def _counts(snapshot: dict[str, Any]) -> Iterator[tuple[tuple[str, Series], float]]:
-    yield _verdict("allowed", ""), snapshot["allowed"]
-    for verdict in ("denied", "failed"):
-        for reason, count in snapshot[verdict].items():
-            yield _verdict(verdict, reason), count
+    for verdict, reason, count in verdicts(snapshot):
+        yield (EGRESS_REQUESTS, (("reason", reason), ("verdict", verdict))), count
     yield (EGRESS_BYTES, ()), snapshot["relayed_bytes"]
-
-
-def _verdict(verdict: str, reason: str) -> tuple[str, Series]:
-    return EGRESS_REQUESTS, (("reason", reason), ("verdict", verdict))

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, start_
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from downloads.engine.guard_stats import Stats
+from downloads.engine.guard_stats import Stats, verdicts
 
 
 class StatsCollector(Collector):
@@ -22,10 +22,8 @@ class StatsCollector(Collector):
         requests = CounterMetricFamily(
             "egress_requests", "Connections that workers asked of the guard.", labels=["verdict", "reason"]
         )
-        requests.add_metric(["allowed", ""], now["allowed"])
-        for verdict in ("denied", "failed"):
-            for reason, count in now[verdict].items():
-                requests.add_metric([verdict, reason], count)
+        for verdict, reason, count in verdicts(now):
+            requests.add_metric([verdict, reason], count)
         yield requests
         yield CounterMetricFamily("egress_bytes", "Bytes that the guard has relayed.", value=now["relayed_bytes"])
 

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ class Stats:
             log.warning("stats_unwritable", extra={"reason": error.strerror})
         else:
             self._saved = current
+
+
+def verdicts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """(verdict, reason, how often) of a snapshot; what was allowed has no reason."""
+    yield "allowed", "", snapshot["allowed"]
+    for verdict in ("denied", "failed"):
+        for reason, count in snapshot[verdict].items():
+            yield verdict, reason, count
 
 
 class _StatsFile:
