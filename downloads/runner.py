@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from downloads import bell, cookies, crash_points, publishing, quotas, reuse, storage, workers
 from downloads.engine.errors import ErrorCode, JobError
@@ -79,7 +79,7 @@ class Runner:
         except OSError as failure:
             log.warning("disk_failed", reason=failure.strerror)
             is_away = not storage.is_there()
-            self._persist(self.job.hand_back if is_away else partial(self.job.fail, _disk_error(failure)))
+            self._persist(self.job.hand_back if is_away else partial(self._fail, self.job, _disk_error(failure)))
         finally:
             self._clean_up()
 
@@ -322,7 +322,7 @@ class Runner:
         # Of its own: a verb changes it also when the database then fails to commit, and so it could not be tried again.
         job = copy.copy(self.job)
         if self.error is not None:
-            job.fail(self.error)
+            self._fail(job, self.error)
         elif self.rows is not None:
             self._publish(job, self.rows)
         elif self.exit_status is None:
@@ -331,11 +331,18 @@ class Runner:
         else:
             job.crash(f"The download process ended unexpectedly (status {self.exit_status}).")
 
+    def _fail(self, job: Job, error: JobError) -> None:
+        with transaction.atomic():
+            job.fail(error)
+            if error.code == ErrorCode.STORAGE_FULL:
+                # Before another attempt can be at work there.
+                storage.yield_room(job.id)
+
     def _publish(self, job: Job, rows: list[MediaFile]) -> None:
         try:
             publishing.commit(job, rows, self.progress)
         except JobError as error:
-            copy.copy(self.job).fail(error)
+            self._fail(copy.copy(self.job), error)
 
     def _move(self) -> None:
         """Once: what has been renamed is not there to be renamed again."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -75,8 +76,28 @@ def remove_work(job_id: uuid.UUID) -> None:
     shutil.rmtree(work_directory(job_id), ignore_errors=True)
 
 
+def yield_room(job_id: uuid.UUID) -> None:
+    """Gives up what a job has of its file when the disk is full, unless it has the most of all.
+
+    Jobs that wait for room would hold all of it between them otherwise, and none could end. One keeps its bytes.
+    """
+    sizes = {other: _bytes_below(work_directory(other)) for other in work_job_ids()}
+    if job_id in sizes and job_id != max(sizes, key=lambda other: (sizes[other], other)):
+        remove_work(job_id)
+
+
 def work_job_ids() -> Iterator[uuid.UUID]:
     yield from _directories_named_by_id(Path(settings.WORK_ROOT))
+
+
+def _bytes_below(directory: Path) -> int:
+    """As they lie on the disk. Others may be at work there."""
+    total = 0
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+    return total
 
 
 # --- Published files --------------------------------------------------------------------------------------------

@@ -88,6 +88,19 @@ def test_work_directories_are_private_and_named_by_their_job(data_dir: Path) -> 
     assert list(storage.work_job_ids()) == []
 
 
+@pytest.mark.promise("P7")
+def test_of_those_that_wait_for_room_the_one_with_the_most_keeps_its_bytes() -> None:
+    jobs = sorted(uuid.uuid4() for _ in range(3))
+    for job, size in zip(jobs, (1, 2, 2), strict=True):
+        (storage.prepare_work(job) / "fragments").mkdir()
+        (storage.prepare_work(job) / "fragments" / "media.mp4.part").write_bytes(bytes(size * 100_000))
+    for job in (*jobs, uuid.uuid4()):
+        storage.yield_room(job)
+    assert list(storage.work_job_ids()) == [jobs[2]]
+    storage.yield_room(jobs[2])
+    assert list(storage.work_job_ids()) == [jobs[2]]
+
+
 def test_every_file_below_the_root_is_listed() -> None:
     key = storage.key_of(JOB, 1, FILE, "mp4")
     storage.publish(finished_file(), key, 5)

@@ -21,9 +21,13 @@ pytestmark = [pytest.mark.promise("P7"), pytest.mark.faults, pytest.mark.timeout
 LONG_SECONDS = 40
 
 
-def test_ten_jobs_share_a_disk_that_holds_three(make_oracle: Bench, disk: Disk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [4, 10])
+def test_ten_jobs_share_a_disk_that_holds_three(
+    make_oracle: Bench, disk: Disk, tmp_path: Path, *, at_once: int
+) -> None:
+    """Ten at once have all of its room between them before any of them is done."""
     disk.make(32 * MEBIBYTE)
-    oracle = product_on(make_oracle, disk, tmp_path)
+    oracle = product_on(make_oracle, disk, tmp_path, WORKERS=str(at_once))
     jobs = [oracle.submit(f"/slow/8000000/big/{8 * MEBIBYTE + number}.mp4") for number in range(10)]
     wait_until(lambda: "storage_full" in error_codes(oracle), 120, every=0.2)
     assert oracle.product.api.get("/download").status_code == 200
