@@ -96,7 +96,7 @@ def _bytes_below(directory: Path) -> int:
     for place, _, names in os.walk(directory):
         for name in names:
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+                total += Path(place, name).lstat().st_blocks * 512
     return total
 
 
