@@ -21,18 +21,26 @@ from django.db import connection, models
 NANOSECONDS = 1_000_000_000
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
+# How much further in the future than a window a bucket may be full. Beyond, the clock has been set back, the bucket says
+# nothing, and it counts as full: it would refuse for as long otherwise.
+CLOCK_SECONDS = 60
+MINUTE_BOUND = (MINUTE_SECONDS + CLOCK_SECONDS) * NANOSECONDS
+HOUR_BOUND = (HOUR_SECONDS + CLOCK_SECONDS) * NANOSECONDS
 # A window so long that no bucket of it is ever empty: how "no limit" is written.
 UNLIMITED_SECONDS = 10 * 365 * 24 * HOUR_SECONDS
 
 TAKE = """
     INSERT INTO accounts_ratebucket AS bucket (key, minute_full_at, hour_full_at) VALUES {rows}
     ON CONFLICT (key) DO UPDATE SET
-        minute_full_at = {later}(excluded.minute_full_at, bucket.minute_full_at + {minute.interval}),
-        hour_full_at = {later}(excluded.hour_full_at, bucket.hour_full_at + {hour.interval})
-    WHERE bucket.minute_full_at <= excluded.minute_full_at + {minute.slack}
-        AND bucket.hour_full_at <= excluded.hour_full_at + {hour.slack}
+        minute_full_at = {later}(excluded.minute_full_at, {minute_known} + {minute.interval}),
+        hour_full_at = {later}(excluded.hour_full_at, {hour_known} + {hour.interval})
+    WHERE {minute_known} <= excluded.minute_full_at + {minute.slack}
+        AND {hour_known} <= excluded.hour_full_at + {hour.slack}
     RETURNING key, minute_full_at - {now}, hour_full_at - {now}
 """
+KNOWN = "CASE WHEN bucket.{0}_full_at > excluded.{0}_full_at + {1} THEN 0 ELSE bucket.{0}_full_at END"
+MINUTE_KNOWN = KNOWN.format("minute", MINUTE_BOUND)
+HOUR_KNOWN = KNOWN.format("hour", HOUR_BOUND)
 LOOK = """
     SELECT key, minute_full_at - {now}, hour_full_at - {now} FROM accounts_ratebucket WHERE key IN ({keys})
 """
@@ -41,11 +49,7 @@ GIVE_BACK = """
     SET minute_full_at = minute_full_at - {minute.interval}, hour_full_at = hour_full_at - {hour.interval}
     WHERE key IN ({keys})
 """
-PURGE = """
-    DELETE FROM accounts_ratebucket
-    WHERE (minute_full_at <= {now} AND hour_full_at <= {now})
-        OR minute_full_at > {now} + %(minute_bound)s OR hour_full_at > {now} + %(hour_bound)s
-"""
+PURGE = "DELETE FROM accounts_ratebucket WHERE minute_full_at <= {now} AND hour_full_at <= {now}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +109,10 @@ class RateBucketManager(models.Manager["RateBucket"]):
         return [Balance(key=key, is_taken=key not in refused, minute_owed=m, hour_owed=h) for key, m, h in seen]
 
     def purge(self, *, at: int | None = None) -> int:
-        """Removes buckets that are full, which is what a missing one is, so that it may run at any time.
-
-        Also those that a clock set back has left far in the future, which would refuse for as long.
-        """
-        bounds: dict[str, str | int] = {
-            "minute_bound": 2 * MINUTE_SECONDS * NANOSECONDS,
-            "hour_bound": 2 * HOUR_SECONDS * NANOSECONDS,
-        }
+        """Removes buckets that are full, which is what a missing one is, so that it may run at any time."""
         now, moment = self._clock(at)
         with connection.cursor() as cursor:
-            cursor.execute(PURGE.format(now=now), bounds | moment)
+            cursor.execute(PURGE.format(now=now), moment)
             return int(cursor.rowcount)
 
     def _rows(
@@ -130,6 +127,8 @@ class RateBucketManager(models.Manager["RateBucket"]):
             later="greatest" if connection.vendor == "postgresql" else "max",
             minute=minute,
             hour=hour,
+            minute_known=MINUTE_KNOWN,
+            hour_known=HOUR_KNOWN,
             now=now,
         )
         with connection.cursor() as cursor:

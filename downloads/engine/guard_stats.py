@@ -76,17 +76,22 @@ def verdicts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 
 class _StatsFile:
-    """Its directory is held open: when the disk is taken away, nothing is written in its place."""
+    """Its directory is held open from the start: when the disk is taken away, nothing is written in its place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._draft = f"{path.name}.{os.getpid()}"
         self._directory: int | None = None
+        with suppress(OSError):
+            self._open()
 
-    def replace(self, text: str) -> None:
+    def _open(self) -> int:
         if self._directory is None:
             self._directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        here, flags = self._directory, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        return self._directory
+
+    def replace(self, text: str) -> None:
+        here, flags = self._open(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(self._draft, flags, 0o600, dir_fd=here), "w") as draft:
                 draft.write(text)

@@ -74,6 +74,17 @@ class TestCounting:
     def test_goes_on_when_it_cannot_write(self, tmp_path: Path) -> None:
         Stats(tmp_path / "absent" / "stats.json").save()
 
+    def test_writes_nothing_where_another_directory_has_taken_the_place_of_its_own(self, tmp_path: Path) -> None:
+        place, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+        place.mkdir()
+        stats = Stats(place / "stats.json")
+        place.rename(elsewhere)
+        place.mkdir()
+        stats.save()
+
+        assert list(place.iterdir()) == []
+        assert [path.name for path in elsewhere.iterdir()] == ["stats.json"]
+
     def test_leaves_no_draft_of_what_it_cannot_write(self, tmp_path: Path) -> None:
         (tmp_path / "stats.json").mkdir()
         Stats(tmp_path / "stats.json").save()
