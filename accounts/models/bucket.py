@@ -21,8 +21,8 @@ from django.db import connection, models
 NANOSECONDS = 1_000_000_000
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
-# How much further in the future than a window a bucket may be full. Beyond, the clock has been set back, the bucket says
-# nothing, and it counts as full: it would refuse for as long otherwise.
+# How much further in the future than its window a bucket may become full. Beyond, the clock has been set back, and what
+# the bucket says means nothing: it counts as full, since it would refuse for as long otherwise.
 CLOCK_SECONDS = 60
 MINUTE_BOUND = (MINUTE_SECONDS + CLOCK_SECONDS) * NANOSECONDS
 HOUR_BOUND = (HOUR_SECONDS + CLOCK_SECONDS) * NANOSECONDS
