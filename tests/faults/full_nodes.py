@@ -34,7 +34,7 @@ def test_two_nodes_on_one_database_run_each_job_once(make_oracle: Bench) -> None
 def test_the_jobs_of_a_node_that_is_gone_are_run_by_the_other(make_oracle: Bench) -> None:
     first, second = two_nodes(make_oracle)
     for number in range(8):
-        first.submit(f"/slow/40000/item/{number}.mp4")
+        first.submit(f"/slow/15000/item/{number}.mp4")
     wait_until(lambda: first.record.counts()["running"] == 8, 30)
     second.product.kill_tree()
     # Its disk is gone with it, and no work is left there for anybody to tidy.
