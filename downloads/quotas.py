@@ -182,9 +182,7 @@ class Meter:
         """The error of a day whose bytes are used up."""
         if not self._uncharged:
             return None
-        total = DayUsage.objects.add_bytes(self._owner.pk, self._uncharged)
-        if self._key_id:
-            DayUsage.objects.add_bytes(self._key_id, self._uncharged)
+        total = DayUsage.objects.add_bytes(self._owner.pk, self._uncharged, also=self._key_id)
         self._uncharged = 0
         limit = self._limits.bytes_per_day
         return _error(_bytes_are_used_up(limit)) if limit and total > limit else None

@@ -26,9 +26,11 @@ TAKE = """
     RETURNING jobs
 """
 ADD = """
-    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes) VALUES (%(subject)s, %(day)s, 0, %(bytes)s)
+    INSERT INTO accounts_dayusage AS usage (subject, day, jobs, bytes)
+    SELECT %(subject)s, %(day)s, 0, %(bytes)s
+    UNION ALL SELECT %(also)s, %(day)s, 0, %(bytes)s WHERE %(also)s IS NOT NULL
     ON CONFLICT (subject, day) DO UPDATE SET bytes = usage.bytes + excluded.bytes
-    RETURNING bytes
+    RETURNING CASE WHEN subject = %(subject)s THEN bytes ELSE 0 END
 """
 
 
@@ -65,10 +67,10 @@ class DayUsageManager(models.Manager["DayUsage"]):
         }
         return len(self._upsert(TAKE, subject, values)) == (1 if also is None else 2)
 
-    def add_bytes(self, subject: uuid.UUID, count: int) -> int:
-        """Today's bytes with these."""
-        ((total,),) = self._upsert(ADD, subject, {"bytes": count})
-        return int(total)
+    def add_bytes(self, subject: uuid.UUID, count: int, *, also: uuid.UUID | None = None) -> int:
+        """Today's bytes of `subject` with these, which are counted for `also`, too."""
+        totals = self._upsert(ADD, subject, {"bytes": count, "also": _prepared(also)})
+        return sum(total for (total,) in totals)
 
     def of_today(self, subject: uuid.UUID) -> DayUsage:
         """An unsaved row of zeros where nothing was used yet."""

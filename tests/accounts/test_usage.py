@@ -54,6 +54,14 @@ def test_jobs_are_counted_for_another_subject_at_once() -> None:
     assert DayUsage.objects.of_today(key).jobs >= 4
 
 
+def test_bytes_are_counted_for_another_subject_at_once() -> None:
+    key = uuid.uuid4()
+    DayUsage.objects.add_bytes(key, 1000)
+    assert DayUsage.objects.add_bytes(SUBJECT, 30, also=key) == 30
+    assert DayUsage.objects.add_bytes(SUBJECT, 12, also=key) == 42
+    assert DayUsage.objects.of_today(key).bytes == 1042
+
+
 def test_a_new_day_begins_at_midnight_in_utc_and_old_days_are_forgotten() -> None:
     evening = datetime(2030, 1, 31, 23, 59, 59, tzinfo=UTC)
     with time_machine.travel(evening, tick=False):
