@@ -89,8 +89,8 @@ def _or_zero(rows: QuerySet[Any, Any]) -> Coalesce:
 
 def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
     """Counts the jobs that the caller's transaction adds. Strict under parallel requests. Raises Problem."""
-    wait_for_turn(owner, wanted)
     limits = limits_of(owner)
+    _wait_for_turn(owner, limits, wanted)
     if refusal := _stored_refusal(owner, limits):
         raise refusal.problem()
     day = DayUsage.objects
@@ -102,10 +102,14 @@ def take(owner: User, wanted: int = 1, key: ApiKey | None = None) -> None:
         raise _key_is_used_up(key.max_jobs_per_day or 0).problem()
 
 
-def wait_for_turn(owner: User, wanted: int = 1) -> None:
-    """In the transaction that lets so many more jobs wait, whose day has counted them. Raises Problem."""
+def wait_for_turn(owner: User) -> None:
+    """In the transaction that lets one more job wait, whose day has counted it. Raises Problem."""
+    _wait_for_turn(owner, limits_of(owner), 1)
+
+
+def _wait_for_turn(owner: User, limits: Limits, wanted: int) -> None:
     one_at_a_time(owner)
-    most = limits_of(owner).queued_jobs
+    most = limits.queued_jobs
     if most and Job.objects.count_queued(owner) + wanted > most:
         raise _queue_is_full(most).problem()
 
