@@ -8,12 +8,13 @@ from django.urls import include, path
 from downloads.api.operations import MetricsView
 
 urlpatterns = [
+    # First, since what programs ask for is asked for most.
+    path("api/", include("downloads.api.urls")),
     path("", include("downloads.web.urls")),
     path("accounts/", include("accounts.urls")),
     path("webhooks/", include("webhooks.urls")),
     path("admin/", include("downloads.console.urls")),
     path("admin/", admin.site.urls),
-    path("api/", include("downloads.api.urls")),
     path("metrics", MetricsView.as_view(schema=None), name="metrics"),
 ]
 
