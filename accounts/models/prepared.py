@@ -37,7 +37,7 @@ class Prepared(Generic[M]):
             if parameters != ("",):
                 raise ValueError(f"a prepared query has one parameter, and this has {len(parameters)}")
             converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
-            compiler.get_converters = lambda _: converters  # type: ignore[method-assign]
+            compiler.get_converters = lambda _: converters
             queryset.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
             self._of_thread.query = queryset, compiler, sql
         query: tuple[QuerySet[M], Any, str] = self._of_thread.query
