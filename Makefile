@@ -80,7 +80,7 @@ promise-postgres: .venv/.dev
 e2e: .venv/.dev ## whole workflows over HTTP, on a product of its own or on LIVE_API_URL with API_KEY
 	$(PYTEST) tests/e2e -o python_files='test_*.py full_*.py' --force-enable-socket $(PYTEST_ARGS)
 
-ops-check: .venv/.dev ## a real Prometheus, nginx, bucket and backup on the real product
+ops-check: .venv/.dev ## compose.yaml at work, a real Prometheus, nginx, bucket and backup, Railway's files
 	$(PYTEST) tests/ops -o python_files='test_*.py full_*.py' $(PYTEST_ARGS)
 
 bench: .venv/.dev ## the timings of docs/performance.md, each beside a baseline

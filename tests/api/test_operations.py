@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -306,6 +307,15 @@ def test_the_scrapers_token_opens_nothing_else(anybody: Api, settings: Settings,
     settings.METRICS_TOKEN = "a token of its own"
     assert code_of(anybody.get("/stats", Authorization="Bearer a token of its own"))[0] == 401
     assert code_of(anybody.get(f"/download/{job.pk}", Authorization="Bearer a token of its own"))[0] == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1/metrics", "/metrics"])
+def test_a_scraper_that_comes_by_plain_http_is_not_sent_elsewhere(settings: Settings, path: str, db: None) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.METRICS_TOKEN = True, "token-of-the-scraper"
+    client = Client()
+    assert client.get(path, headers={"Authorization": "Bearer token-of-the-scraper"}).status_code == 200
+    assert client.get(path).status_code == 401
+    assert client.get("/library").status_code == 301
 
 
 def test_without_a_token_none_is_right(anybody: Api, settings: Settings) -> None:

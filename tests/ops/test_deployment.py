@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.ops.composed import NOT_TO_BE_HAD, deployment, environment_file
 from tests.ops.nginx import command, configuration
 from tests.ops.programs import OPS
 from tests.project import environment
@@ -22,6 +24,7 @@ EXAMPLE = OPS / "compose.env.example"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 # Of the containers of others, and of compose.yaml itself.
 FOREIGN = re.compile(r"(POSTGRES|GF|ROOT)_\w+|HTTPS_PROXY|EGRESS_DOMAINS_BLOCKED")
+REQUIRED = ("PUBLIC_BASE_URL", "SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN", "GRAFANA_PASSWORD")
 PARAMETERS = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "LISTEN", "S3_LISTEN", "GRAFANA_LISTEN", "WORKER_CONTAINERS"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -95,6 +98,36 @@ def test_secrets_have_no_default() -> None:
     text = COMPOSE.read_text()
     for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN", "GRAFANA_PASSWORD"):
         assert set(re.findall(rf"\$\{{{name}(.*?)\}}", text)) == {":?"}
+
+
+def test_compose_takes_what_the_example_says() -> None:
+    """It refuses, among others, a secret of a variable for a container that is read-only."""
+    filled = dict.fromkeys(REQUIRED, "filled-in")
+    found = deployment(environment_file(filled), {"monitoring", "s3"})
+    assert found.services.keys() | NOT_TO_BE_HAD == SERVICES.keys()
+    order = [service.name for service in found.in_order()]
+    assert order.index("web") < min(order.index("nginx"), order.index("worker"))
+    with pytest.raises(ValueError, match="wants"):
+        deployment(environment_file(dict.fromkeys(REQUIRED[1:], "filled-in")), set())
+
+
+def test_no_address_that_a_service_asks_for_can_be_given_to_another_before() -> None:
+    found = deployment(environment_file(dict.fromkeys(REQUIRED, "filled-in")), set())
+    asked = [(name, address) for service in found.services.values() for name, address in service.networks.items()]
+    fixed = [(found.networks[name], ip_address(address)) for name, address in asked if address]
+    assert fixed
+    for network, address in fixed:
+        assert network.subnet
+        assert network.pool
+        assert address in ip_network(network.subnet)
+        assert address not in ip_network(network.pool)
+
+
+def test_prometheus_is_let_in_by_the_name_it_asks_for() -> None:
+    found = deployment(environment_file(dict.fromkeys(REQUIRED, "filled-in")), set())
+    scrapes = yaml.safe_load((OPS / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    (target,) = scrapes[0]["static_configs"][0]["targets"]
+    assert target.partition(":")[0] in found.services["web"].environment["ALLOWED_HOSTS"].split(",")
 
 
 def test_what_is_mounted_is_there() -> None:
