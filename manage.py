@@ -9,9 +9,14 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediadl.settings")
-    from django.core.management import execute_from_command_line
+    from django import setup
+    from django.core.management import call_command, execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    if sys.argv[1:] in (["version"], ["--version"]):  # Django would answer both with its own
+        setup()
+        call_command("version")
+    else:
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sqlite3
+import subprocess
+import sys
 import tarfile
 import threading
 from contextlib import closing
@@ -16,6 +18,7 @@ from django.core.management import call_command
 from downloads import backup
 from downloads.backup import BackupError, Place
 from downloads.diagnosis import version
+from tests.project.tree import ROOT
 
 
 @pytest.fixture
@@ -194,3 +197,11 @@ def test_what_was_cut_off_changes_nothing(place: Place, elsewhere: Place) -> Non
 def test_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("version")
     assert capsys.readouterr().out.startswith(f"mediadl {version()}\nyt-dlp ")
+
+
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_says_which_version_it_is_where_one_asks_any_program(tmp_path: Path, word: str) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), word]
+    environment = {"DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said.startswith(f"mediadl {version()}\n")

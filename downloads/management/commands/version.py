@@ -1,4 +1,4 @@
-"""`manage.py version`: of mediadl and of what matters most below it. `manage.py --version` is Django's."""
+"""`manage.py version`, or `--version`: of mediadl and of what matters most below it."""
 
 from __future__ import annotations
 
