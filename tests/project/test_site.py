@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import yaml
@@ -35,6 +37,28 @@ def test_a_link_that_leads_nowhere_fails_the_site() -> None:
     links = SITE["validation"]["links"]
     assert {links[kind] for kind in ("not_found", "anchors", "absolute_links", "unrecognized_links")} == {"warn"}
     assert "mkdocs build --strict" in (ROOT / "Makefile").read_text()
+
+
+def test_libraries_that_packages_bring_along_are_named() -> None:
+    lock = (ROOT / "requirements.txt").read_text()
+    names = re.findall(r"^([\w.-]+?)(?:\[.+?\])?==", lock, re.MULTILINE)
+    brought = [file for name in names for file in files_of(name) if ".libs" in file.parent.name]
+    stems = {re.split(r"[-.]", file.name)[0] for file in brought}
+    assert len(stems) > 5
+    words = set(re.findall(r"\w+", (DOCS / "licences.md").read_text()))
+    assert stems - words == set()
+
+
+def files_of(name: str) -> list[metadata.PackagePath]:
+    """None, where another Python alone needs it."""
+    try:
+        return metadata.files(name) or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def test_the_image_has_the_document_of_licences() -> None:
+    assert "!docs/licences.md" in (ROOT / ".dockerignore").read_text().split()
 
 
 def test_the_licences_of_what_is_shipped_are_those_that_are_listed() -> None:
