@@ -21,7 +21,6 @@ RUN DATA_DIR=/tmp/build /app/.venv/bin/python manage.py collectstatic --noinput 
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DATA_DIR=/app/data \
     HOST=:: \
     PORT=8080 \
     LOG_FORMAT=json
