@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from axes.models import AccessAttempt
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -18,6 +18,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.first_start import sign_in_address
 from accounts.models import ApiKey, User
@@ -26,6 +28,7 @@ from accounts.models.user import UserQuerySet
 from accounts.principal import principal_of
 from accounts.quotas import limits_of
 from accounts.record import note
+from downloads.admin_lists import CappedPaginator, OfOwnerAdmin, among_newest, anchor, tell
 from downloads.quotas import with_usage
 from downloads.web.tags import size
 
@@ -37,6 +40,7 @@ QUOTA_FIELDS = (
     "max_stored_bytes",
 )
 USAGE_FIELDS = ("running", "queued", "jobs_today", "bytes_today", "stored")
+LISTS = ("all_jobs", "all_keys", "all_webhooks")
 RIGHTS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -51,15 +55,18 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
     """For superusers alone: whoever may edit users could make themselves one."""
 
     form = UserForm
+    paginator = CappedPaginator
     show_full_result_count = False
+    list_per_page = 50
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password_state")}),
-        ("Rights", {"fields": RIGHTS_FIELDS}),
-        ("Quotas", {"fields": QUOTA_FIELDS}),
-        ("Used now, and since 00:00 UTC", {"fields": USAGE_FIELDS}),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        (_("Rights"), {"fields": RIGHTS_FIELDS}),
+        (_("Quotas"), {"fields": QUOTA_FIELDS}),
+        (_("Used now, and since 00:00 UTC"), {"fields": USAGE_FIELDS}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+        (_("Elsewhere"), {"fields": LISTS}),
     )
-    readonly_fields = ("password_state", "last_login", "date_joined", *USAGE_FIELDS)
+    readonly_fields = ("password_state", "last_login", "date_joined", *USAGE_FIELDS, *LISTS)
     list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *USAGE_FIELDS)
     list_filter = ("is_staff", "is_superuser", "is_active")
     search_fields = ("username", "display_name", "email")
@@ -68,41 +75,55 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return with_usage(super().get_queryset(request))
 
-    @admin.display(description="running", ordering="running_jobs")
+    @admin.display(description=_("running"), ordering="running_jobs")
     def running(self, user: User) -> str:
         return of_a_limit(user.running_jobs, limits_of(user).concurrent_jobs)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description="waiting", ordering="queued_jobs")
+    @admin.display(description=_("waiting"), ordering="queued_jobs")
     def queued(self, user: User) -> str:
         return of_a_limit(user.queued_jobs, limits_of(user).queued_jobs)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description="jobs today", ordering="jobs_today")
+    @admin.display(description=_("jobs today"), ordering="jobs_today")
     def jobs_today(self, user: User) -> str:
         return of_a_limit(user.jobs_today, limits_of(user).jobs_per_day)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description="bytes today", ordering="bytes_today")
+    @admin.display(description=_("bytes today"), ordering="bytes_today")
     def bytes_today(self, user: User) -> str:
         return of_a_limit(user.bytes_today, limits_of(user).bytes_per_day, size)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description="stored", ordering="stored_bytes")
+    @admin.display(description=_("stored"), ordering="stored_bytes")
     def stored(self, user: User) -> str:
         return of_a_limit(user.stored_bytes, limits_of(user).stored_bytes, size)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description="password")
+    @admin.display(description=_("password"))
     def password_state(self, user: User) -> str:
         if user.is_anonymous_principal:
-            return "This user cannot sign in."
-        state = "Set." if user.has_usable_password() else "None yet."
-        return format_html(
-            '{} <a href="{}">Set another</a>', state, reverse("admin:auth_user_password_change", args=[user.pk])
-        )
+            return gettext("This user cannot sign in.")
+        state = gettext("Set.") if user.has_usable_password() else gettext("None yet.")
+        address = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('{} <a href="{}">{}</a>', state, address, gettext("Set another"))
 
-    @admin.action(description="Make one-time links to sign in")
+    @admin.display(description=_("jobs"))
+    def all_jobs(self, user: User) -> str:
+        address = reverse("admin:downloads_job_changelist")
+        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All jobs of {user}").format(user=user))
+
+    @admin.display(description=_("API keys"))
+    def all_keys(self, user: User) -> str:
+        address = reverse("admin:accounts_apikey_changelist")
+        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All keys of {user}").format(user=user))
+
+    @admin.display(description=_("webhooks"))
+    def all_webhooks(self, user: User) -> str:
+        address = reverse("admin:webhooks_endpoint_changelist")
+        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All webhooks of {user}").format(user=user))
+
+    @admin.action(description=_("Make one-time links to sign in"))
     def make_sign_in_links(self, request: HttpRequest, users: UserQuerySet) -> HttpResponse:
         chosen = users.able_to_sign_in().order_by("username")
         links = [(user, sign_in_address(user)) for user in chosen]
         note(principal_of(request).user, chosen, "Made a one-time link to sign in.")
-        context = admin.site.each_context(request) | {"title": "Links to sign in", "links": links}
+        context = admin.site.each_context(request) | {"title": gettext("Links to sign in"), "links": links}
         return TemplateResponse(request, "accounts/admin_links.html", context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
@@ -130,7 +151,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class ApiKeyAdmin(OfOwnerAdmin):
     """To look and to revoke: keys are made by their owners, who alone are shown them."""
 
     fields = (
@@ -149,36 +170,30 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
     )
     list_display = ("name", "owner", "shown_as", "scopes", "state", "last_used_at", "expires_at")
     list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
-    list_select_related = ("owner",)
     search_fields = ("name", "prefix", "owner__username")
-    ordering = ("-id",)
+    search_help_text = among_newest(
+        _("A whole id or user's name; or, among the newest {newest}, part of a name or of what a key begins with.")
+    )
     actions = ("revoke",)
 
-    @admin.display(description="state")
+    @admin.display(description=_("begins with"))
+    def shown_as(self, key: ApiKey) -> str:
+        return key.shown_as
+
+    @admin.display(description=_("state"))
     def state(self, key: ApiKey) -> str:
         return key.state(timezone.now())
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
         chosen = list(keys)
         revoked = [key for key in chosen if key.revoke()]
-        note(principal_of(request).user, revoked, "Revoked.")
-        if revoked:
-            self.message_user(request, f"{len(revoked)} revoked: they are refused from now on.", messages.SUCCESS)
-        if refused := len(chosen) - len(revoked):
-            self.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
+        done = gettext_noop("Revoked")
+        note(principal_of(request).user, revoked, f"{done}.")
+        tell(self, request, done, len(revoked), len(chosen) - len(revoked))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_apikey")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(AccessAttempt)
@@ -208,7 +223,9 @@ admin.site.login = sign_in  # type: ignore[assignment]  # sooner than its URLs a
 
 
 def of_a_limit(used: int, limit: int | None, shown: Callable[[int], str] = str) -> str:
-    return shown(used) if limit is None else f"{shown(used)} of {shown(limit)}"
+    if limit is None:
+        return shown(used)
+    return gettext("{part} of {whole}").format(part=shown(used), whole=shown(limit))
 
 
 def is_superuser(request: HttpRequest) -> bool:

@@ -8,15 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from downloads import retention
-from downloads.admin_lists import NEWEST, ReadOnlyAdmin, ReadOnlyInline, anchor, id_of, short_name, user_named
+from downloads.admin_lists import (
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    among_newest,
+    anchor,
+    id_of,
+    short_name,
+    tell,
+    user_named,
+)
 from downloads.engine.errors import ERRORS
 from downloads.models import Job, JobEvent, MediaFile, Status, TransitionError
 from downloads.models.jobs import JobQuerySet
@@ -24,9 +35,9 @@ from downloads.waiting import Waiting
 from downloads.web.tags import moment, percent, size, speed
 from downloads.web.words import main_file
 
-admin.site.site_header = "mediadl admin"
-admin.site.site_title = "mediadl admin"
-admin.site.index_title = "What this server has"
+admin.site.site_header = _("mediadl admin")
+admin.site.site_title = _("mediadl admin")
+admin.site.index_title = _("What this server has")
 
 # A schedule names any function to be called with any arguments: whoever could make one could run code.
 for django_q_model in (Schedule, Success, Failure, OrmQ):
@@ -39,7 +50,7 @@ class FileInline(ReadOnlyInline):
     fields = ("filename", "kind", "is_main", "readable_size", "mime_type", "deleted_at")
     readonly_fields = fields
 
-    @admin.display(description="size")
+    @admin.display(description=_("size"))
     def readable_size(self, file: MediaFile) -> str:
         return size(file.size_bytes)
 
@@ -62,21 +73,26 @@ class JobAdmin(ReadOnlyAdmin):
     sortable_by = ("created",)
     list_select_related = ("owner",)
     search_fields = ("title", "url", "host")
-    search_help_text = f"A whole id, error code, user's name or link; or, {NEWEST}, part of a title, a link or a host."
+    search_help_text = among_newest(
+        _(
+            "A whole id, error code, user's name or link; or, among the newest {newest}, part of a title, a link or a"
+            " host."
+        )
+    )
     inlines = (FileInline, EventInline)
     actions = ("cancel", "pause", "resume", "retry", "keep", "delete_files", "delete_with_files")
     fieldsets = (
         (None, {"fields": ("id", "title", "link", "owner", "api_key", "batch", "status", "stage", "waits")}),
-        ("Elsewhere", {"fields": ("log", "events", "deliveries", "all_of_owner")}),
-        ("Progress", {"fields": ("progress", "arrived", "rate", "eta", "format", "duration")}),
+        (_("Elsewhere"), {"fields": ("log", "events", "deliveries", "all_of_owner")}),
+        (_("Progress"), {"fields": ("progress", "arrived", "rate", "eta", "format", "duration")}),
         (
-            "Attempts",
+            _("Attempts"),
             {"fields": ("attempt", "failures", "crashes", "losses", "snoozes", "error_code", "error_message")},
         ),
-        ("Lease", {"fields": ("worker", "lease_expires_at", "eligible_at")}),
-        ("Times", {"fields": ("created_at", "started_at", "finished_at", "updated_at")}),
-        ("Its files", {"fields": ("expires_at", "is_kept", "discarded_at")}),
-        ("Request", {"fields": ("options", "tags", "client_reference", "metadata", "ytdlp_version")}),
+        (_("Lease"), {"fields": ("worker", "lease_expires_at", "eligible_at")}),
+        (_("Times"), {"fields": ("created_at", "started_at", "finished_at", "updated_at")}),
+        (_("Its files"), {"fields": ("expires_at", "is_kept", "discarded_at")}),
+        (_("Request"), {"fields": ("options", "tags", "client_reference", "metadata", "ytdlp_version")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -103,89 +119,95 @@ class JobAdmin(ReadOnlyAdmin):
 
     # --- What is shown ------------------------------------------------------------------------------------------
 
-    @admin.display(description="job")
+    @admin.display(description=_("job"))
     def name(self, job: Job) -> str:
         return short_name(job)
 
-    @admin.display(description="progress")
+    @admin.display(description=_("progress"))
     def progress(self, job: Job) -> str:
         return percent(job.progress_percent)
 
-    @admin.display(description="created", ordering="id")
+    @admin.display(description=_("created"), ordering="id")
     def created(self, job: Job) -> str:
         return moment(job.created_at)
 
-    @admin.display(description="size")
+    @admin.display(description=_("size"))
     def size(self, job: Job) -> str:
         main = main_file(job)
         return size(main.size_bytes) if main else ""
 
-    @admin.display(description="arrived")
+    @admin.display(description=_("arrived"))
     def arrived(self, job: Job) -> str:
-        whole = f" of {size(job.total_bytes)}" if job.total_bytes else ""
-        return f"{size(job.downloaded_bytes)}{whole}"
+        arrived = size(job.downloaded_bytes)
+        if not job.total_bytes:
+            return arrived
+        return gettext("{part} of {whole}").format(part=arrived, whole=size(job.total_bytes))
 
-    @admin.display(description="speed")
+    @admin.display(description=_("speed"))
     def rate(self, job: Job) -> str:
         return speed(job.speed) or "-"
 
-    @admin.display(description="url")
+    @admin.display(description=_("url"))
     def link(self, job: Job) -> str:
         return format_html('<a href="{0}" rel="noopener noreferrer nofollow" target="_blank">{0}</a>', job.url)
 
-    @admin.display(description="why it waits")
+    @admin.display(description=_("why it waits"))
     def waits(self, job: Job) -> str:
         return Waiting().reason(job) if job.status == Status.QUEUED else "-"
 
-    @admin.display(description="log")
+    @admin.display(description=_("log"))
     def log(self, job: Job) -> str:
-        return anchor(f"{reverse('admin:downloads_joblog_changelist')}?job__id__exact={job.pk}", "Lines of its log")
-
-    @admin.display(description="events")
-    def events(self, job: Job) -> str:
         return anchor(
-            f"{reverse('admin:downloads_jobevent_changelist')}?job__id__exact={job.pk}", "What happened to it"
+            f"{reverse('admin:downloads_joblog_changelist')}?job__id__exact={job.pk}", gettext("Lines of its log")
         )
 
-    @admin.display(description="webhooks")
+    @admin.display(description=_("events"))
+    def events(self, job: Job) -> str:
+        return anchor(
+            f"{reverse('admin:downloads_jobevent_changelist')}?job__id__exact={job.pk}", gettext("What happened to it")
+        )
+
+    @admin.display(description=_("webhooks"))
     def deliveries(self, job: Job) -> str:
         address = reverse("admin:webhooks_delivery_changelist")
-        return anchor(f"{address}?request_id__exact={job.pk}", "Messages that tell of it")
+        return anchor(f"{address}?request_id__exact={job.pk}", gettext("Messages that tell of it"))
 
-    @admin.display(description="user")
+    @admin.display(description=_("user"))
     def all_of_owner(self, job: Job) -> str:
         address = reverse("admin:downloads_job_changelist")
-        return anchor(f"{address}?owner__id__exact={job.owner_id}", f"All jobs of {job.owner}")
+        return anchor(
+            f"{address}?owner__id__exact={job.owner_id}", gettext("All jobs of {user}").format(user=job.owner)
+        )
 
     # --- What can be done ---------------------------------------------------------------------------------------
 
-    @admin.action(description="Cancel", permissions=["steer"])
+    @admin.action(description=_("Cancel"), permissions=["steer"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Cancelled", Job.cancel)
+        self._each(request, jobs, gettext_noop("Cancelled"), Job.cancel)
 
-    @admin.action(description="Pause", permissions=["steer"])
+    @admin.action(description=_("Pause"), permissions=["steer"])
     def pause(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Paused", Job.pause)
+        self._each(request, jobs, gettext_noop("Paused"), Job.pause)
 
-    @admin.action(description="Resume", permissions=["steer"])
+    @admin.action(description=_("Resume"), permissions=["steer"])
     def resume(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Resumed", Job.resume)
+        self._each(request, jobs, gettext_noop("Resumed"), Job.resume)
 
-    @admin.action(description="Try again", permissions=["steer"])
+    @admin.action(description=_("Try again"), permissions=["steer"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Queued again", Job.retry)
+        self._each(request, jobs, gettext_noop("Queued again"), Job.retry)
 
-    @admin.action(description="Keep the files", permissions=["steer"])
+    @admin.action(description=_("Keep the files"), permissions=["steer"])
     def keep(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Kept", Job.keep)
+        self._each(request, jobs, gettext_noop("Kept"), Job.keep)
 
-    @admin.action(description="Delete the files now, keep the record", permissions=["steer"])
+    @admin.action(description=_("Delete the files now, keep the record"), permissions=["steer"])
     def delete_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Files deleted", lambda job: retention.delete_files(job, "deleted"))
+        self._each(request, jobs, gettext_noop("Files deleted"), lambda job: retention.delete_files(job, "deleted"))
 
-    @admin.action(description="Delete finished jobs with their files", permissions=["remove"])
+    @admin.action(description=_("Delete finished jobs with their files"), permissions=["remove"])
     def delete_with_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, "Deleted", lambda job: retention.delete_jobs([job]) > 0)
+        self._each(request, jobs, gettext_noop("Deleted"), lambda job: retention.delete_jobs([job]) > 0)
 
     def _each(self, request: HttpRequest, jobs: Iterable[Job], done: str, perform: Callable[[Job], object]) -> None:
         """`perform` says no with TransitionError or False; what was done goes into the admin's own log."""
@@ -196,10 +218,7 @@ class JobAdmin(ReadOnlyAdmin):
                 accepted += 1
             else:
                 refused += 1
-        if accepted:
-            self.message_user(request, f"{done}: {accepted}.", messages.SUCCESS)
-        if refused:
-            self.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
+        tell(self, request, done, accepted, refused)
 
 
 def _accepts(perform: Callable[[Job], object], job: Job) -> bool:

@@ -1,7 +1,7 @@
 """What the admin's lists have in common: nothing is edited, and a table of a million rows is answered at once.
 
 Lists are read from the newest on, by the primary key. What no index answers (a part of a text, a rare kind) is looked
-for in the newest WINDOW rows alone.
+for in the newest WINDOW rows alone. Behind the last row of either, a link goes on with older ones.
 """
 
 from __future__ import annotations
@@ -9,26 +9,34 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet, UUIDField
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
 
 from accounts.models import User
 from downloads.models import Job
 from downloads.web.words import name_of, shorten
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 COUNTED_ROWS = 10_000
 WINDOW = 50_000
-NEWEST = f"among the newest {WINDOW:,}"
+ACTED_ON = 1_000
 NAME_SHOWN = 60
-# Parameters of a list that choose no rows.
-PLAIN_PARAMETERS = frozenset({"o", "p", "all", "_facets", "e", "_changelist_filters"})
+# Parameters of a list that choose no rows, and the one that every table has an index for: where it begins.
+PLAIN_PARAMETERS = frozenset({"o", "p", "q", "all", "_facets", "e", "_changelist_filters"})
+BEGINS = "pk__lt"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # no subscript at run time
@@ -44,8 +52,23 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # no subscript at r
 class SteadyList(ChangeList):
     """Ordered by what is sortable alone, also when an address asks for more."""
 
+    is_capped = False
+    older_query = ""
+
     def get_ordering_field(self, field_name: Any) -> Any:
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.is_capped = self.result_count == COUNTED_ROWS
+        self.result_list = list(self.result_list)
+        edge = self.result_list[-1].pk if self.is_capped else getattr(request, "window_edge", None)
+        if edge is not None and self._is_last_page() and self.queryset.query.order_by[0] in {"-pk", "-id"}:
+            self.older_query = self.get_query_string({BEGINS: str(edge)})
+
+    def _is_last_page(self) -> bool:
+        has_one = not self.multi_page or (self.show_all and self.can_show_all)
+        return has_one or self.page_num == self.paginator.num_pages
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
@@ -67,8 +90,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript
         match = request.resolver_match
         if match is None or not (match.url_name or "").endswith("_changelist"):
             return rows
-        chosen = {name.partition("__")[0] for name in request.GET.keys() - PLAIN_PARAMETERS - {"q"}}
-        return self.newest(rows) if chosen and chosen.isdisjoint(self.indexed_parameters) else rows
+        chosen = {name.partition("__")[0] for name in request.GET.keys() - PLAIN_PARAMETERS - {BEGINS}}
+        return self.newest(request, rows) if chosen and chosen.isdisjoint(self.indexed_parameters) else rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -77,17 +100,42 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript
             exact = self.exactly(queryset, search_term.strip())
             if exact is not None:
                 return exact, False
-            queryset = self.newest(queryset)
+            queryset = self.newest(request, queryset)
         return super().get_search_results(request, queryset, search_term)
 
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:  # noqa: ARG002 - for those who can
         """Those that an index finds by the whole of `term`; None when it is no such term."""
         return None
 
-    def newest(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def newest(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Of `rows` those among WINDOW, from where the list begins; the list goes on behind them."""
         keys = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)  # noqa: SLF001 - Django's own
-        oldest = keys[WINDOW : WINDOW + 1].first()
-        return rows if oldest is None else rows.filter(pk__gt=oldest)
+        if (begins := self._begins(request)) is not None:
+            keys = keys.filter(**{BEGINS: begins})
+        last = keys[WINDOW - 1 : WINDOW].first()
+        if last is None:
+            return rows
+        request.window_edge = last  # type: ignore[attr-defined]  # for the list that this request makes
+        return rows.filter(pk__gte=last)
+
+    def _begins(self, request: HttpRequest) -> Any:
+        """None too for what is no key, which Django refuses."""
+        try:
+            return self.opts.pk.to_python(request.GET.get(BEGINS))
+        except ValidationError:
+            return None
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **named: Any
+    ) -> HttpResponse | None:
+        """On ACTED_ON rows at most, since the verbs are called for each: whoever chose more has done nothing."""
+        if request.POST.get("select_across", "0") != "0" and queryset[: ACTED_ON + 1].count() > ACTED_ON:
+            said = gettext(
+                "Nothing was done: that is more than {count} at once. Narrow the list by a filter or a search."
+            )
+            self.message_user(request, said.format(count=ACTED_ON), messages.ERROR)
+            return redirect(request.get_full_path())
+        return super().response_action(request, queryset, *args, **named)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         return False
@@ -97,6 +145,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
+
+
+class OfOwnerAdmin(ReadOnlyAdmin):
+    """Of rows that have an owner, and an index for that."""
+
+    indexed_parameters = frozenset({"owner"})
+    list_select_related: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        if (found := id_of(term)) and isinstance(self.opts.pk, UUIDField):
+            return rows.filter(pk=found)
+        owner = user_named(term)
+        return rows.filter(owner=owner) if owner else None
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
@@ -110,11 +171,11 @@ class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # no subsc
         return False
 
 
-def chosen_from(field: str, values: Iterable[str]) -> type[admin.SimpleListFilter]:
+def chosen_from(field: str, name: StrPromise, values: Iterable[str]) -> type[admin.SimpleListFilter]:
     """A filter of known values: Django's own reads the whole table to know them."""
 
     class Known(admin.SimpleListFilter):
-        title = field
+        title = name
         parameter_name = field
 
         def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
@@ -125,6 +186,21 @@ def chosen_from(field: str, values: Iterable[str]) -> type[admin.SimpleListFilte
             return queryset.filter(**{field: value}) if value else queryset
 
     return Known
+
+
+def among_newest(text: StrPromise) -> StrPromise:
+    """What a search is told to find, with WINDOW in it as `newest`."""
+    return format_lazy(text, newest=f"{WINDOW:,}")
+
+
+def tell(site: admin.ModelAdmin[Any], request: HttpRequest, done: str, accepted: int, refused: int) -> None:
+    """What an action came to. `done`: marked, and in the admin's log as the source has it."""
+    if accepted:
+        said = gettext("{done}: {count}.").format(done=gettext(done), count=accepted)
+        site.message_user(request, said, messages.SUCCESS)
+    if refused:
+        said = gettext("Refused, because of their state: {count}.").format(count=refused)
+        site.message_user(request, said, messages.WARNING)
 
 
 def anchor(address: str, text: str) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DownloadsConfig(AppConfig):
     name = "downloads"
-    verbose_name = "Downloads"
+    verbose_name = _("Downloads")
 
     def ready(self) -> None:
         from django_q.signals import post_spawn, pre_execute  # noqa: PLC0415 - models must be loaded first
 
-        from downloads import checks  # noqa: F401, PLC0415 - registers the checks
+        from downloads import admin_words, checks  # noqa: F401, PLC0415 - registers the checks
 
+        admin_words.translate_names()
         pre_execute.connect(acknowledge_before_running, dispatch_uid="acknowledge_before_running")
         post_spawn.connect(recover_jobs_of_dead_workers, dispatch_uid="recover_jobs_of_dead_workers")
 

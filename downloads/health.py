@@ -7,15 +7,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from downloads import diagnosis
 from downloads.models import Hold, HoldKind, Job, Node
@@ -36,10 +37,17 @@ WORSE = ("ok", "warning", "error")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
+    """`said`: words of the source, with the names of `values` where these are filled in."""
+
     name: str
     status: Status = "ok"
-    message: str = "ok"
+    said: str = "ok"
+    values: dict[str, Any] = field(default_factory=dict)
     latency_ms: float | None = None
+
+    @property
+    def message(self) -> str:
+        return gettext(self.said).format(**self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,37 +102,48 @@ def database() -> Check:
     found = diagnosis.database()
     if found.status == "ok":
         return Check(name="database")
-    return Check(name="database", status="error", message="The database does not answer.")
+    return Check(name="database", status="error", said=gettext_noop("The database does not answer."))
 
 
 def storage_directory() -> Check:
     found = diagnosis.storage_directory()
-    messages = {"ok": "ok", "warning": "There is no room for more files.", "error": "Files cannot be written."}
-    return Check(name="storage", status=found.status, message=messages[found.status])
+    said = {
+        "ok": "ok",
+        "warning": gettext_noop("There is no room for more files."),
+        "error": gettext_noop("Files cannot be written."),
+    }
+    return Check(name="storage", status=found.status, said=said[found.status])
 
 
 def access() -> Check:
     if settings.REQUIRE_API_KEY:
         return Check(name="access")
-    return Check(name="access", status="warning", message="REQUIRE_API_KEY is false: anybody may use the API.")
+    said = gettext_noop("REQUIRE_API_KEY is false: anybody may use the API.")
+    return Check(name="access", status="warning", said=said)
 
 
 def workers() -> Check:
     nodes = list(Node.objects.alive())
     if nodes:
-        slots = sum(node.slots for node in nodes)
-        return Check(name="workers", message=f"{len(nodes)} alive, {slots} downloads at a time")
+        values = {"count": len(nodes), "slots": sum(node.slots for node in nodes)}
+        return Check(name="workers", said=gettext_noop("{count} alive, {slots} downloads at a time"), values=values)
     # One that is just being started or updated is no outage; jobs that nobody takes are.
     is_stuck = Job.objects.longest_wait_seconds() > PATIENCE_SECONDS
-    return Check(name="workers", status="error" if is_stuck else "warning", message="No worker has been heard of.")
+    said = gettext_noop("No worker has been heard of.")
+    return Check(name="workers", status="error" if is_stuck else "warning", said=said)
 
 
 def queue() -> Check:
-    waiting = Job.objects.eligible().count()
-    message = f"{waiting} waiting, the first of them for {Job.objects.longest_wait_seconds():.0f} s"
+    values: dict[str, Any] = {
+        "count": Job.objects.eligible().count(),
+        "seconds": f"{Job.objects.longest_wait_seconds():.0f}",
+    }
     if is_paused := Hold.objects.of(HoldKind.QUEUE).exists():
-        message = f"Paused by an operator; {message}"
-    return Check(name="queue", status="warning" if is_paused or waiting > LONG_QUEUE else "ok", message=message)
+        said = gettext_noop("Paused by an operator; {count} waiting, the first of them for {seconds} s")
+    else:
+        said = gettext_noop("{count} waiting, the first of them for {seconds} s")
+    status: Status = "warning" if is_paused or values["count"] > LONG_QUEUE else "ok"
+    return Check(name="queue", status=status, said=said, values=values)
 
 
 def components() -> list[Check]:
@@ -141,9 +160,10 @@ def _ytdlp(nodes: list[Node]) -> Check:
         return found
     versions = {node.ytdlp_version for node in nodes}
     if "" in versions:
-        return Check(name=YTDLP, status="warning", message="not found")
+        return Check(name=YTDLP, status="warning", said=gettext_noop("not found"))
     # Said without the versions: only operators are shown those.
-    return found if len(versions) == 1 else Check(name=YTDLP, message="Workers use different versions of yt-dlp.")
+    said = gettext_noop("Workers use different versions of yt-dlp.")
+    return found if len(versions) == 1 else Check(name=YTDLP, said=said)
 
 
 def _component(name: str, nodes: list[Node]) -> Check | None:
@@ -151,8 +171,8 @@ def _component(name: str, nodes: list[Node]) -> Check | None:
     if not statuses:
         return None
     worst = max(statuses, key=lambda status: WORSE.index(status) if status in WORSE else 0)
-    message = "ok" if worst == "ok" else "Run manage.py doctor on the worker's machine: it says what to do."
-    return Check(name=name, status=worst, message=message)
+    advice = gettext_noop("Run manage.py doctor on the worker's machine: it says what to do.")
+    return Check(name=name, status=worst, said="ok" if worst == "ok" else advice)
 
 
 # --- Ready, and since when ------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
-from downloads.admin_lists import NEWEST, ReadOnlyAdmin, chosen_from, id_of, job_anchor
+from downloads.admin_lists import OfOwnerAdmin, ReadOnlyAdmin, among_newest, chosen_from, id_of, job_anchor, tell
 from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node
 from downloads.web.tags import moment, size
 
@@ -21,50 +23,57 @@ class MediaFileAdmin(ReadOnlyAdmin):
     indexed_parameters = frozenset({"job"})
     list_select_related = ("job",)
     search_fields = ("filename", "sha256__startswith")
-    search_help_text = f"A whole id, of the file or its job; or, {NEWEST}, part of a name, the beginning of a checksum."
+    search_help_text = among_newest(
+        _(
+            "A whole id, of the file or its job; or, among the newest {newest}, part of a name, the beginning of a"
+            " checksum."
+        )
+    )
 
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
         found = id_of(term)
         return rows.filter(Q(pk=found) | Q(job=found)) if found else None
 
-    @admin.display(description="job")
+    @admin.display(description=_("job"))
     def of_job(self, file: MediaFile) -> str:
         return job_anchor(file.job)
 
-    @admin.display(description="size")
+    @admin.display(description=_("size"))
     def readable_size(self, file: MediaFile) -> str:
         return size(file.size_bytes)
 
 
 @admin.register(Link)
-class LinkAdmin(ReadOnlyAdmin):
+class LinkAdmin(OfOwnerAdmin):
     """To look and to revoke: their owners alone are shown the addresses."""
 
     list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("owner", "file")
     search_fields = ("label", "owner__username", "file__filename")
+    search_help_text = among_newest(
+        _("A whole id or user's name; or, among the newest {newest}, part of a label or of a file's name.")
+    )
     actions = ("revoke",)
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, link: Link) -> str:
         return str(link.state(timezone.now()).label)
 
-    @admin.display(description="downloads")
+    @admin.display(description=_("downloads"))
     def used(self, link: Link) -> str:
-        whole = f" of {link.max_downloads}" if link.max_downloads else ""
-        return f"{link.download_count}{whole}"
+        if not link.max_downloads:
+            return str(link.download_count)
+        return gettext("{part} of {whole}").format(part=link.download_count, whole=link.max_downloads)
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, links: QuerySet[Link]) -> None:
         chosen = list(links)
         revoked = [link for link in chosen if link.revoke(timezone.now())]
+        done = gettext_noop("Revoked")
         for link in revoked:
-            self.log_change(request, link, "Revoked.")
-        if revoked:
-            self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
-        if refused := len(chosen) - len(revoked):
-            self.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
+            self.log_change(request, link, f"{done}.")
+        tell(self, request, done, len(revoked), len(chosen) - len(revoked))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("downloads.change_link")
@@ -78,7 +87,7 @@ class OfJobAdmin(ReadOnlyAdmin):
         found = id_of(term)
         return rows.filter(job=found) if found else None
 
-    @admin.display(description="job")
+    @admin.display(description=_("job"))
     def of_job(self, row: JobEvent | JobLog) -> str:
         return job_anchor(row.job)
 
@@ -87,24 +96,24 @@ class OfJobAdmin(ReadOnlyAdmin):
 class JobEventAdmin(OfJobAdmin):
     list_display = ("created_at", "kind", "of_job", "attempt", "data")
     search_fields = ("=kind",)
-    search_help_text = f"The whole id of a job; or, {NEWEST}, a kind."
+    search_help_text = among_newest(_("The whole id of a job; or, among the newest {newest}, a kind."))
 
 
 @admin.register(JobLog)
 class JobLogAdmin(OfJobAdmin):
     list_display = ("timestamp", "level", "message", "of_job", "attempt")
-    list_filter = (chosen_from("level", JobLog.LEVELS),)
+    list_filter = (chosen_from("level", _("level"), JobLog.LEVELS),)
     search_fields = ("message",)
-    search_help_text = f"The whole id of a job; or, {NEWEST}, part of a line."
+    search_help_text = among_newest(_("The whole id of a job; or, among the newest {newest}, part of a line."))
 
 
 @admin.register(CookieJar)
-class CookieJarAdmin(ReadOnlyAdmin):
+class CookieJarAdmin(OfOwnerAdmin):
     """Without what they are encrypted as: nobody has a use for that here."""
 
     list_display = ("name", "owner", "cookie_count", "created_at", "expires_at", "last_used_at", "last_success_at")
-    list_select_related = ("owner",)
     search_fields = ("name", "owner__username")
+    search_help_text = among_newest(_("A whole id or user's name; or, among the newest {newest}, part of a name."))
     fields = ("id", "owner", "name", "domains", "cookie_count", "created_at", "expires_at")
     readonly_fields = fields
 
@@ -122,14 +131,14 @@ class NodeAdmin(ReadOnlyAdmin):
         nodes: QuerySet[Node] = super().get_queryset(request)
         return nodes
 
-    @admin.display(description="alive", boolean=True)
+    @admin.display(description=_("alive"), boolean=True)
     def is_alive(self, node: Node) -> bool:
         return node.pk in self.alive
 
-    @admin.display(description="seen")
+    @admin.display(description=_("seen"))
     def seen(self, node: Node) -> str:
         return moment(node.seen_at)
 
-    @admin.display(description="running")
+    @admin.display(description=_("running"))
     def running(self, node: Node) -> int:
         return Job.objects.on_node(node.pk).count()

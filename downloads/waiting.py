@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
-from accounts.quotas import limits_of
+from accounts.quotas import chosen, limits_of
 from downloads.claims import Load
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Held, Job, Node
 
-NEXT = "Starts in a moment."
+NEXT = gettext_noop("Starts in a moment.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +36,11 @@ class Slots:
     def shortage(self) -> str:
         """Empty when a job could start."""
         if not self.nodes:
-            return "No worker has been heard of."
+            return gettext("No worker has been heard of.")
         if not self.open_nodes:
-            return "All machines are drained."
+            return gettext("All machines are drained.")
         if self.busy >= self.total:
-            return f"All {self.total} slots are busy."
+            return gettext("All {count} slots are busy.").format(count=self.total)
         return ""
 
 
@@ -52,17 +55,36 @@ class Waiting:
 
     def reason(self, job: Job) -> str:
         """In the order in which an operator would ask. `job` is queued; its owner, batch and key are looked at."""
-        return self._held(job) or self._not_due(job) or self._at_a_limit(job) or self.slots.shortage() or NEXT
+        return self._held(job) or self._not_due(job) or self._at_a_limit(job) or self.slots.shortage() or gettext(NEXT)
+
+    def reason_of_all(self, owner_id: Any, own_limit: int | None, due: int) -> str:
+        """What all that an owner has waiting waits for, `due` of which could start; empty when each has its own."""
+        if self.held.is_queue:
+            return gettext("The queue is paused.")
+        if owner_id in self.held.owners:
+            return gettext("Its user is paused.")
+        if not due:
+            return gettext("None of them is due.")
+        cap = chosen(own_limit, settings.MAX_JOBS_PER_OWNER)
+        if cap and self.load.owners[owner_id] >= cap:
+            return _of_users_limit(cap)
+        return self.slots.shortage()
+
+    def reason_of_probes(self) -> str:
+        """Looks at pages have workers of their own on each machine, and nothing but the machine holds them."""
+        if self.slots.open_nodes:
+            return gettext("As soon as a worker of its lane is free.")
+        return self.slots.shortage()
 
     def _held(self, job: Job) -> str:
         if self.held.is_queue:
-            return "The queue is paused."
+            return gettext("The queue is paused.")
         if job.owner_id in self.held.owners:
-            return "Its user is paused."
+            return gettext("Its user is paused.")
         if job.host in self.held.hosts:
-            return "Its host is paused."
+            return gettext("Its host is paused.")
         if job.batch_id in self.held.batches:
-            return "Its batch is being stopped."
+            return gettext("Its batch is being stopped.")
         return ""
 
     def _not_due(self, job: Job) -> str:
@@ -70,19 +92,24 @@ class Waiting:
             return ""
         at = f"{job.eligible_at:%Y-%m-%d %H:%M:%S} UTC"
         if job.is_waiting_for_retry:
-            return f"Tries again at {at} ({ERRORS[ErrorCode(job.error_code)].title})."
-        return f"Asked to start at {at}."
+            why = gettext(ERRORS[ErrorCode(job.error_code)].title)
+            return gettext("Tries again at {moment} ({why}).").format(moment=at, why=why)
+        return gettext("Asked to start at {moment}.").format(moment=at)
 
     def _at_a_limit(self, job: Job) -> str:
         cap = limits_of(job.owner).concurrent_jobs
         if cap and self.load.owners[job.owner_id] >= cap:
-            return f"Its user's limit: {cap} at a time."
+            return _of_users_limit(cap)
         if job.batch_id in self.full_batches:
-            return f"Its batch's limit: {self.load.limits[job.batch_id]} at a time."
+            return gettext("Its batch's limit: {count} at a time.").format(count=self.load.limits[job.batch_id])
         if job.api_key_id in self.full_keys:
-            return f"Its key's limit: {self.load.limits[job.api_key_id]} at a time."
+            return gettext("Its key's limit: {count} at a time.").format(count=self.load.limits[job.api_key_id])
         if job.host in self.full_hosts:
-            return f"The limit of its host: {self.load.hosts[job.host]} at a time."
+            return gettext("The limit of its host: {count} at a time.").format(count=settings.MAX_JOBS_PER_HOST)
         if job.fingerprint in self.load.fingerprints:
-            return "It takes the files of a download of the same, which still runs."
+            return gettext("It takes the files of a download of the same, which still runs.")
         return ""
+
+
+def _of_users_limit(cap: int) -> str:
+    return gettext("Its user's limit: {count} at a time.").format(count=cap)

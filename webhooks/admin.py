@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
-from downloads.admin_lists import NEWEST, ReadOnlyAdmin, chosen_from
+from downloads.admin_lists import OfOwnerAdmin, ReadOnlyAdmin, among_newest, anchor, chosen_from, tell
 from webhooks import messages as messages_of
 from webhooks.models import Delivery, DisabledReason, Endpoint
 from webhooks.models.endpoint import WebhookStateError
@@ -19,42 +22,58 @@ EVENTS = (*messages_of.BY_KIND.values(), messages_of.EXPIRING, messages_of.BATCH
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ReadOnlyAdmin):
+class EndpointAdmin(OfOwnerAdmin):
     list_display = ("__str__", "owner", "is_enabled", "disabled_reason", "created_at")
     list_filter = ("is_enabled", "disabled_reason", "is_for_requests")
-    list_select_related = ("owner",)
     search_fields = ("url", "description", "owner__username")
+    search_help_text = among_newest(
+        _("A whole id or user's name; or, among the newest {newest}, part of an address or a description.")
+    )
     exclude = ("sealed_secret", "sealed_previous_secret")
     actions = ("disable", "enable")
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_endpoint")
 
-    @admin.action(description="Disable", permissions=["steer"])
+    @admin.action(description=_("Disable"), permissions=["steer"])
     def disable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
-        _each(self, request, endpoints, "Disabled", lambda endpoint: endpoint.disable(DisabledReason.OPERATOR))
+        _each(self, request, endpoints, gettext_noop("Disabled"), _disable)
 
-    @admin.action(description="Enable", permissions=["steer"])
+    @admin.action(description=_("Enable"), permissions=["steer"])
     def enable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
-        _each(self, request, endpoints, "Enabled", Endpoint.enable)
+        _each(self, request, endpoints, gettext_noop("Enabled"), Endpoint.enable)
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "event", "url", "owner", "status", "attempts", "error", "response_status")
-    list_filter = ("status", chosen_from("event", EVENTS), "error")
+    list_display = ("created_at", "event", "about", "url", "owner", "status", "attempts", "error", "response_status")
+    list_filter = ("status", chosen_from("event", _("event"), EVENTS), "error")
     list_select_related = ("owner",)
+    indexed_parameters = frozenset({"endpoint"})
     search_fields = ("request_id", "url", "owner__username")
-    search_help_text = f"A job's id, part of an address or of a user's name, {NEWEST}."
-    exclude = ("lane", "occasion", "lease", "worker")
+    search_help_text = among_newest(_("Among the newest {newest}: a job's id, part of an address or of a user's name."))
+    exclude = ("request_id", "lane", "occasion", "lease", "worker")
+    readonly_fields = ("about",)
     actions = ("send_again",)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_delivery")
 
-    @admin.action(description="Send again", permissions=["steer"])
+    @admin.display(description=_("tells of"))
+    def about(self, delivery: Delivery) -> str:
+        """The message outlives what it tells of."""
+        if delivery.request_id is None:
+            return "-"
+        kind = "batch" if delivery.event == messages_of.BATCH_COMPLETED else "job"
+        return anchor(reverse(f"admin:downloads_{kind}_change", args=[delivery.request_id]), str(delivery.request_id))
+
+    @admin.action(description=_("Send again"), permissions=["steer"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
-        _each(self, request, deliveries.select_related("endpoint"), "Sent again", Delivery.redeliver)
+        _each(self, request, deliveries.select_related("endpoint"), gettext_noop("Sent again"), Delivery.redeliver)
+
+
+def _disable(endpoint: Endpoint) -> None:
+    endpoint.disable(DisabledReason.OPERATOR)
 
 
 def _each(
@@ -70,7 +89,4 @@ def _each(
         else:
             site.log_change(request, row, f"{done}.")
             accepted += 1
-    if accepted:
-        site.message_user(request, f"{done}: {accepted}.", messages.SUCCESS)
-    if refused:
-        site.message_user(request, f"Refused, because of their state: {refused}.", messages.WARNING)
+    tell(site, request, done, accepted, refused)

@@ -3,7 +3,6 @@
 # ruff: noqa: ARG002 - DRF's signatures
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +24,7 @@ from downloads import diagnosis
 from downloads.api import describe, schema  # noqa: F401 - drf-spectacular learns of our authentication by the import
 from downloads.api.negotiation import AnyFormat
 from downloads.api.representation import written
-from downloads.health import HEALTH, READINESS, Report, uptime_seconds
+from downloads.health import HEALTH, READINESS, Check, Report, uptime_seconds
 from downloads.metrics import exposition
 
 
@@ -65,7 +64,16 @@ def _written(report: Report) -> dict[str, Any]:
         "timestamp": written(report.taken_at),
         "version": diagnosis.version(),
         "uptime_seconds": uptime_seconds(),
-        "checks": [asdict(check) for check in report.checks],
+        "checks": [_shown(check) for check in report.checks],
+    }
+
+
+def _shown(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "status": check.status,
+        "message": check.message,
+        "latency_ms": check.latency_ms,
     }
 
 

@@ -55,6 +55,12 @@ class Chart:
         return f"0 0 {max(1, len(self.columns))} {HEIGHT:g}"
 
     @property
+    def ticks(self) -> list[str]:
+        """What is written below it, from its beginning to its end."""
+        quarters = [self.columns[len(self.columns) * quarter // 4].label for quarter in range(4)]
+        return [*quarters, self.last]
+
+    @property
     def first(self) -> str:
         return self.columns[0].label
 
@@ -100,8 +106,3 @@ def _column(number: int, label: str, series: Sequence[Series], top: int, shown: 
             )
     named = ", ".join(f"{figure} {one.name}" for figure, one in zip(figures, series, strict=True))
     return Column(label=label, words=f"{label}: {named}", x=number, figures=figures, bars=bars)
-
-
-def _bar(tone: str, number: int, y: float, height: float) -> Bar:
-    x, width = number + GAP, 1 - 2 * GAP
-    return Bar(tone=tone, x=f"{x:.2f}", y=f"{y:.2f}", width=f"{width:.2f}", height=f"{height:.2f}")

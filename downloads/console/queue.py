@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -13,12 +13,14 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.principal import principal_of
 from accounts.record import note
-from downloads import bell
+from downloads import bell, diagnosis
 from downloads.console import history
 from downloads.console.pages import for_staff, render
 from downloads.engine.hostnames import HostError, normal_host
@@ -27,11 +29,15 @@ from downloads.models.hold import node_of
 from downloads.models.job import LEASE
 from downloads.waiting import Waiting
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 SHOWN_JOBS = 50
 SHOWN_RUNNING = 200
 COUNTED = 10_000
 # Columns that may be long, and that no row of these tables shows.
 UNSEEN = ("metadata", "options", "tags")
+LANES = {bell.DOWNLOAD: _("download"), bell.PROBE: _("probe")}
 
 
 @require_GET
@@ -46,7 +52,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "queue",
-        "Queue",
+        gettext("Queue"),
         holds=[hold for hold in holds if hold.kind != HoldKind.QUEUE],
         whole=next((hold for hold in holds if hold.kind == HoldKind.QUEUE), None),
         running=[Running.of(job, waiting.now) for job in running[:SHOWN_RUNNING]],
@@ -58,10 +64,10 @@ def queue(request: HttpRequest) -> HttpResponse:
         spans=history.SPANS,
         span=span,
         charts=history.charts(span),
-        lanes=[*lanes, *_probe_lanes()],
+        lanes=[*lanes, *_probe_lanes(waiting)],
         waiting=[(job, waiting.reason(job)) for job in _next_jobs(owner)],
         owner=owner,
-        machines=[Machine.of(node, running, alive=alive, held=waiting.held.nodes) for node in nodes],
+        machines=[Machine.of(node, running, alive=alive, holds=holds) for node in nodes],
         hold_form=HoldForm(),
         may_hold=request.user.has_perm("downloads.change_hold"),
     )
@@ -106,9 +112,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What of one owner and one priority waits in a lane."""
+    """What of one owner and one priority waits in a lane. `reason`: empty when it is not the same for all of them."""
 
-    lane: str
+    lane: StrPromise
+    is_download: bool
     owner_id: uuid.UUID
     owner: str
     priority: str
@@ -116,12 +123,14 @@ class Lane:
     due: int
     since: datetime
     is_held: bool
+    reason: str
 
 
 def _lanes(waiting: Waiting) -> list[Lane]:
     return [
         Lane(
-            lane=bell.DOWNLOAD,
+            lane=LANES[bell.DOWNLOAD],
+            is_download=True,
             owner_id=row["owner_id"],
             owner=row["owner__username"],
             priority=str(Priority(row["priority"]).label),
@@ -129,15 +138,18 @@ def _lanes(waiting: Waiting) -> list[Lane]:
             due=row["due"],
             since=row["since"],
             is_held=row["owner_id"] in waiting.held.owners,
+            reason=waiting.reason_of_all(row["owner_id"], row["owner__max_concurrent_jobs"], row["due"]),
         )
         for row in Job.objects.queued_by_owner()
     ]
 
 
-def _probe_lanes() -> list[Lane]:
+def _probe_lanes(waiting: Waiting) -> list[Lane]:
+    """No hold but that of a machine stops a look at a page."""
     return [
         Lane(
-            lane=bell.PROBE,
+            lane=LANES[bell.PROBE],
+            is_download=False,
             owner_id=row["owner_id"],
             owner=row["owner__username"],
             priority="",
@@ -145,6 +157,7 @@ def _probe_lanes() -> list[Lane]:
             due=row["count"],
             since=row["since"],
             is_held=False,
+            reason=waiting.reason_of_probes(),
         )
         for row in Probe.objects.queued_by_owner()
     ]
@@ -156,19 +169,27 @@ class Machine:
     running: int
     silent_seconds: int
     is_alive: bool
-    is_held: bool
+    hold: Hold | None
     troubles: list[str]
 
     @classmethod
-    def of(cls, node: Node, running: list[Job], *, alive: set[str], held: frozenset[str]) -> Machine:
+    def of(cls, node: Node, running: list[Job], *, alive: set[str], holds: list[Hold]) -> Machine:
         return cls(
             node=node,
             running=sum(node_of(job.worker) == node.name for job in running),
             silent_seconds=max(0, round((timezone.now() - node.seen_at).total_seconds())),
             is_alive=node.pk in alive,
-            is_held=node.name in held,
-            troubles=[f"{name}: {part['message']}" for name, part in node.components.items() if part["status"] != "ok"],
+            hold=next((hold for hold in holds if hold.kind == HoldKind.NODE and hold.subject == node.name), None),
+            troubles=[f"{part['name']}: {part['message']}" for part in diagnosis.troubles_of(node)],
         )
+
+    @property
+    def state(self) -> str:
+        if not self.is_alive:
+            return gettext("silent")
+        if self.hold is None:
+            return gettext("working")
+        return gettext("draining") if self.running else gettext("drained: may be stopped")
 
 
 # --- Pause and resume -------------------------------------------------------------------------------------------
@@ -177,8 +198,8 @@ class Machine:
 class HoldForm(forms.Form):
     """`subject`: the name of a user, a host, or the name of a machine; of the queue nothing."""
 
-    kind = forms.ChoiceField(choices=HoldKind.choices, initial=HoldKind.HOST, label="What")
-    subject = forms.CharField(max_length=255, required=False, label="Name")
+    kind = forms.ChoiceField(choices=HoldKind.choices, initial=HoldKind.HOST, label=_("What"))
+    subject = forms.CharField(max_length=255, required=False, label=_("Name"))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -191,7 +212,7 @@ class HoldForm(forms.Form):
             case HoldKind.HOST:
                 subject = _host(subject)
             case HoldKind.NODE if not Node.objects.filter(pk=subject).exists():
-                raise ValidationError("There is no machine of that name.")
+                raise ValidationError(gettext("There is no machine of that name."))
         return cleaned | {"subject": subject}
 
 
@@ -202,7 +223,7 @@ class ResumeForm(forms.Form):
 def _owner_id(name: str) -> str:
     owner = User.objects.filter(username=name).first()
     if owner is None:
-        raise ValidationError("There is no user of that name.")
+        raise ValidationError(gettext("There is no user of that name."))
     return str(owner.pk)
 
 
@@ -210,7 +231,7 @@ def _host(text: str) -> str:
     try:
         return normal_host(text)
     except HostError as error:
-        raise ValidationError("A host is a name such as video.example, without a scheme or a path.") from error
+        raise ValidationError(gettext("A host is a name such as video.example, without a scheme or a path.")) from error
 
 
 @require_POST
@@ -223,9 +244,10 @@ def pause(request: HttpRequest) -> HttpResponse:
     if Hold.objects.place(kind, subject, by=user):
         hold = Hold.objects.of(kind, subject).get()
         note(user, [hold], "Paused.")
-        messages.success(request, f"Paused: {hold}. What runs already goes on.")
+        said = gettext("Paused: {what}. What runs already goes on.").format(what=hold)
+        messages.success(request, said)
     else:
-        messages.warning(request, "It was paused already.")
+        messages.warning(request, gettext("It was paused already."))
     return redirect("console_queue")
 
 
@@ -236,9 +258,9 @@ def resume(request: HttpRequest) -> HttpResponse:
     hold = form.cleaned_data["hold"] if form.is_valid() else None
     if hold is not None and Hold.objects.lift(hold.kind, hold.subject):
         note(principal_of(request).user, [hold], "Resumed.")
-        messages.success(request, f"Resumed: {hold}.")
+        messages.success(request, gettext("Resumed: {what}.").format(what=hold))
     else:
-        messages.warning(request, "It was resumed already.")
+        messages.warning(request, gettext("It was resumed already."))
     return redirect("console_queue")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext
 
 SECRET = re.compile(r"(KEY|KEYS|KEY_ID|TOKEN|SECRET|PASSWORD|DSN)$")
 # Variables whose setting has another name.
@@ -34,7 +35,7 @@ def shown() -> Iterator[Shown]:
 
 
 def masked(value: Any) -> str:
-    return "set" if value else "not set"
+    return gettext("set") if value else gettext("not set")
 
 
 def text_of(value: Any) -> str:

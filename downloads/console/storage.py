@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
@@ -15,6 +15,8 @@ from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
@@ -28,19 +30,29 @@ from downloads.console.pages import for_staff, render
 from downloads.models import AuditRecord, Job, MediaFile, Sample
 from downloads.web.tags import size
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 SHOWN = 20
 SHOWN_OWNERS = 50
 # Each looks at every file that is stored, which takes a second when there are 100,000.
 BY_OWNER, BY_AGE = "console.storage.by_owner", "console.storage.by_age"
 FRESH_SECONDS = 60
 UNSEEN = ("job__metadata", "job__options", "job__tags")
-AGES = {
-    "at most an hour": timedelta(hours=1),
-    "a day": timedelta(days=1),
-    "a week": timedelta(days=7),
-    "30 days": timedelta(days=30),
+AGES = (
+    (_("up to an hour"), timedelta(hours=1)),
+    (_("up to a day"), timedelta(days=1)),
+    (_("up to a week"), timedelta(days=7)),
+    (_("up to 30 days"), timedelta(days=30)),
+)
+OLDER = _("older")
+# What audits find, by the words that are stored.
+SORTS = {
+    "orphans": _("orphans"),
+    "missing": _("missing"),
+    "damaged": _("damaged"),
+    "stale work": _("stale work"),
 }
-OLDER = "older"
 
 
 @require_GET
@@ -52,7 +64,7 @@ def storage(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "storage",
-        "Storage",
+        gettext("Storage"),
         used=used,
         files=files.count(),
         room=room,
@@ -62,11 +74,11 @@ def storage(request: HttpRequest) -> HttpResponse:
         span=span,
         charts=[history.stored_chart(span, used)],
         owners=[OwnersShare.of(row, used) for row in cache.get_or_set(BY_OWNER, _by_owner, FRESH_SECONDS) or ()],
-        ages=cache.get_or_set(BY_AGE, _by_age, FRESH_SECONDS),
+        ages=_with_names(cache.get_or_set(BY_AGE, _by_age, FRESH_SECONDS) or []),
         expiring=_expiring(),
         largest=MediaFile.objects.largest().select_related("job", "job__owner").defer(*UNSEEN)[:SHOWN],
         audits=AuditRecord.objects.latest_of_each_node(),
-        found=AuditRecord.objects.with_findings()[:SHOWN],
+        found=[(record, _findings(record)) for record in AuditRecord.objects.with_findings()[:SHOWN]],
         form=EvictForm(),
         may_evict=request.user.has_perm("downloads.change_job"),
         may_edit_users=request.user.has_perm("accounts.change_user"),
@@ -125,13 +137,20 @@ class OwnersShare:
         )
 
 
+def _findings(record: AuditRecord) -> list[tuple[Any, Any]]:
+    return [(SORTS.get(sort, sort), part) for sort, part in record.findings.items()]
+
+
 def _by_owner() -> list[dict[str, Any]]:
     return list(MediaFile.objects.by_owner()[:SHOWN_OWNERS])
 
 
-def _by_age() -> list[tuple[str, int]]:
-    names = [*AGES, OLDER]
-    return list(zip(names, MediaFile.objects.bytes_by_age(list(AGES.values())), strict=True))
+def _with_names(ages: list[int]) -> list[tuple[StrPromise, int]]:
+    return list(zip([*(name for name, _age in AGES), OLDER], ages, strict=True))
+
+
+def _by_age() -> list[int]:
+    return MediaFile.objects.bytes_by_age([age for _name, age in AGES])
 
 
 def _expiring() -> list[tuple[Job, int]]:
@@ -145,8 +164,8 @@ def _expiring() -> list[tuple[Job, int]]:
 
 
 class EvictForm(forms.Form):
-    megabytes = forms.IntegerField(min_value=1, max_value=10**9, label="Megabytes to free")
-    is_sure = forms.BooleanField(label="These files are to be gone")
+    megabytes = forms.IntegerField(min_value=1, max_value=10**9, label=_("Megabytes to free"))
+    is_sure = forms.BooleanField(label=_("These files are to be gone"))
 
 
 @require_POST
@@ -154,15 +173,21 @@ class EvictForm(forms.Form):
 def evict(request: HttpRequest) -> HttpResponse:
     form = EvictForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say how many megabytes are to be freed, and tick that the files are to be gone.")
+        said = gettext("Say how many megabytes are to be freed, and tick that the files are to be gone.")
+        messages.error(request, said)
         return redirect("console_storage")
     wanted = form.cleaned_data["megabytes"] * 10**6
     evicted = retention.evict(wanted)
     cache.delete_many([BY_OWNER, BY_AGE])
     freed = sum(file.size_bytes for job in evicted for file in job.files.all())
     note(principal_of(request).user, evicted, "Files evicted.")
-    messages.success(request, f"Evicted: the files of {len(evicted)} jobs, {size(freed)}.")
+    said = ngettext(
+        "Evicted: the files of {count} job, {size}.", "Evicted: the files of {count} jobs, {size}.", len(evicted)
+    )
+    messages.success(request, said.format(count=len(evicted), size=size(freed)))
     if freed < wanted:
-        rest = "Evict again for more." if len(evicted) == retention.BATCH else "Nothing else may go."
-        messages.warning(request, f"That is less than you asked for. {rest}")
+        is_cut = len(evicted) == retention.BATCH
+        rest = gettext("Evict again for more.") if is_cut else gettext("Nothing else may go.")
+        less = gettext("That is less than you asked for.")
+        messages.warning(request, f"{less} {rest}")
     return redirect("console_storage")

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import django
@@ -17,6 +16,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
@@ -30,24 +30,30 @@ from downloads.models import Job, Node
 
 LOOKS_BACK = timedelta(days=7)
 COUNTED = 2000
-UNKNOWN = "unknown"
+UNKNOWN = gettext_noop("unknown")
+VERDICTS = {
+    "healthy": gettext_noop("Healthy."),
+    "degraded": gettext_noop("Degraded."),
+    "unhealthy": gettext_noop("Unhealthy."),
+}
 
 
 @require_GET
 @for_staff("downloads.view_node")
 def system(request: HttpRequest) -> HttpResponse:
-    found = diagnosis.findings()
+    found, report = diagnosis.findings(), HEALTH.report()
     failures = [Failure(*row) for row in Job.objects.failures(timezone.now() - LOOKS_BACK)[:COUNTED]]
     return render(
         request,
         "system",
-        "System",
-        report=HEALTH.report(),
+        gettext("System"),
+        report=report,
+        verdict=gettext(VERDICTS[report.verdict]),
         started_at=started_at(),
         versions=_versions(found),
         findings=found,
         node_name=settings.NODE_NAME,
-        nodes=[(node, _troubles(node)) for node in Node.objects.alive().order_by("name")],
+        nodes=[(node, diagnosis.troubles_of(node)) for node in Node.objects.alive().order_by("name")],
         by_code=counted(failures, "code"),
         by_extractor=counted(failures, "extractor"),
         failure_count=len(failures),
@@ -67,17 +73,17 @@ def update_ytdlp(request: HttpRequest) -> HttpResponse:
     if not operator.is_superuser:
         raise PermissionDenied
     if not ytdlp_request.is_possible():
-        messages.error(
-            request, "No engine runs on the machine that answers: run manage.py ytdlp_update where one does."
-        )
+        said = gettext("No engine runs on the machine that answers: run manage.py ytdlp_update where one does.")
+        messages.error(request, said)
         return redirect("console_system")
     try:
         ytdlp_request.ask()
     except ytdlp_versions.BusyError:
-        messages.warning(request, "An update is under way on this machine already.")
+        messages.warning(request, gettext("An update is under way on this machine already."))
     else:
         note(operator, Node.objects.filter(pk=settings.NODE_NAME), "Asked for the newest yt-dlp.")
-        messages.success(request, "The newest yt-dlp is fetched and tried. What comes of it is told below.")
+        said = gettext("The newest yt-dlp is fetched and tried. What comes of it is told below.")
+        messages.success(request, said)
     return redirect("console_system")
 
 
@@ -90,18 +96,14 @@ def _versions(found: list[diagnosis.Finding]) -> list[tuple[str, str]]:
         ("JavaScript", said["javascript"]),
         ("Python", platform.python_version()),
         ("Django", django.get_version()),
-        ("Database", database_version()),
-        ("System", platform.platform()),
+        (gettext("Database"), database_version()),
+        (gettext("System"), platform.platform()),
     ]
 
 
 def database_version() -> str:
     numbers = connection.get_database_version()
     return f"{connection.display_name} {'.'.join(map(str, numbers))}"
-
-
-def _troubles(node: Node) -> list[dict[str, Any]]:
-    return [{"name": name} | part for name, part in node.components.items() if part["status"] != "ok"]
 
 
 # --- What has failed --------------------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def counted(failures: Iterable[Failure], by: str) -> list[Group]:
     """The most frequent first. `failures` begin with the newest."""
     groups: dict[str, Group] = {}
     for failure in failures:
-        name = failure.code if by == "code" else failure.extractor or failure.host or UNKNOWN
-        title = ERRORS[ErrorCode(failure.code)].title if by == "code" else ""
+        name = failure.code if by == "code" else failure.extractor or failure.host or gettext(UNKNOWN)
+        title = gettext(ERRORS[ErrorCode(failure.code)].title) if by == "code" else ""
         groups.setdefault(name, Group(name=name, title=title, last=failure)).count += 1
     return sorted(groups.values(), key=lambda group: -group.count)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from downloads import bell
 from downloads.models.batch import BatchStatus
@@ -29,10 +30,10 @@ READ = """
 
 
 class HoldKind(models.TextChoices):
-    QUEUE = "queue", "The queue"
-    OWNER = "owner", "User"
-    HOST = "host", "Host"
-    NODE = "node", "Machine"
+    QUEUE = "queue", _("The queue")
+    OWNER = "owner", _("User")
+    HOST = "host", _("Host")
+    NODE = "node", _("Machine")
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
@@ -45,14 +46,14 @@ class HoldQuerySet(models.QuerySet["Hold"]):
     def place(self, kind: str, subject: str = "", *, by: User | None = None) -> bool:
         """False if it was held already. `subject` is the owner's id, the host or the node's name."""
         owner_id = uuid.UUID(subject) if kind == HoldKind.OWNER else None
-        _, is_new = self.get_or_create(kind=kind, subject=subject, defaults={"owner_id": owner_id, "created_by": by})
+        _row, is_new = self.get_or_create(kind=kind, subject=subject, defaults={"owner_id": owner_id, "created_by": by})
         return is_new
 
     def lift(self, kind: str, subject: str = "") -> bool:
         """False if nothing was held. What waited for it starts at once."""
         with transaction.atomic():
-            lifted, _ = self.of(kind, subject).delete()
-            for _ in range(settings.WORKERS if lifted else 0):
+            lifted, _rows = self.of(kind, subject).delete()
+            for _slot in range(settings.WORKERS if lifted else 0):
                 bell.ring(bell.DOWNLOAD)
             if lifted and kind == HoldKind.NODE:
                 bell.ring(bell.PROBE)
@@ -102,7 +103,7 @@ class Hold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or HoldKind.QUEUE.label
+        return self.name or str(HoldKind.QUEUE.label)
 
     @property
     def name(self) -> str:

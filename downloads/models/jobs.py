@@ -210,7 +210,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def queued_by_owner(self) -> models.QuerySet[Any, Any]:
         """One row for each owner and priority: how many wait, how many of them are due, and since when the first."""
-        rows = self.queued().order_by("-priority", "owner__username").values("owner_id", "owner__username", "priority")
+        queued = self.queued().order_by("-priority", "owner__username")
+        rows = queued.values("owner_id", "owner__username", "owner__max_concurrent_jobs", "priority")
         due = Count("pk", filter=Q(eligible_at__lte=Now()))
         return rows.annotate(count=Count("pk"), due=due, since=Min("created_at"))
 

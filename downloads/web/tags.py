@@ -83,6 +83,7 @@ def moment(at: datetime | None) -> SafeString | str:
     return format_html(html, exact.isoformat(), exact_words(exact), relative(at - timezone.now()))
 
 
+@register.filter("exact")
 def exact_words(at: datetime) -> str:
     return f"{date_format(at, 'SHORT_DATETIME_FORMAT')} UTC"
 

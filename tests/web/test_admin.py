@@ -15,7 +15,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from downloads import storage
+from downloads import admin_lists, storage
 from downloads.models import Batch, Downloaded, Job, JobEvent, JobLog, MediaFile, Node, Status
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory, row
 from tests.web.conftest import signed_in
@@ -81,7 +81,7 @@ def test_steers_batches_by_their_own_verbs(site: Client, user: User) -> None:
     JobFactory(owner=user, batch=batch, playlist_index=1)
     JobFactory(owner=user, batch=batch, playlist_index=2, broken=True)
     address = "/admin/downloads/batch/"
-    for action, said in (("cancel", "Cancelled: 1 jobs."), ("retry", "Queued again: 1 jobs."), ("retry", "Refused")):
+    for action, said in (("cancel", "Cancelled: 1 job."), ("retry", "Queued again: 1 job."), ("retry", "Refused")):
         answer = site.post(address, {"action": action, "_selected_action": [str(batch.pk)]}, follow=True)
         assert said in answer.text
     assert sorted(batch.jobs.values_list("status", flat=True)) == ["cancelled", "queued"]
@@ -137,6 +137,25 @@ def test_says_how_many_were_refused(site: Client) -> None:
     assert "Cancelled: 1." in answer.text
     assert "Refused, because of their state: 1." in answer.text
     assert row(Job, done.pk).status == Status.COMPLETED
+
+
+def test_acts_on_no_more_at_once_than_it_can(site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_lists, "ACTED_ON", 2)
+    jobs = JobFactory.create_batch(3)
+    form = {"action": "cancel", "select_across": "1", "_selected_action": [str(jobs[0].pk)]}
+    answer = site.post(JOBS, form, follow=True)
+    assert "Nothing was done: that is more than 2 at once." in answer.text
+    assert Job.objects.queued().count() == 3
+    jobs[0].cancel()
+    assert "Cancelled: 2." in site.post(f"{JOBS}?status__exact=queued", form, follow=True).text
+
+
+def test_says_nothing_was_moved_when_all_were_refused(site: Client, user: User) -> None:
+    batch = BatchFactory(owner=user, status="completed", finished_at=timezone.now())
+    form = {"action": "retry", "_selected_action": [str(batch.pk)]}
+    text = site.post("/admin/downloads/batch/", form, follow=True).text
+    assert "Refused, because of their state: 1." in text
+    assert "Queued again" not in text
 
 
 def test_keeps_files(site: Client) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Scope, User
 from downloads import admin_lists
 from downloads.models import Job, JobEvent, JobLog, Status
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory
@@ -91,6 +91,38 @@ def test_parts_of_jobs_are_found_by_the_job_and_else_among_the_newest(site: Clie
     assert len(listed(site, lines)) == 5
 
 
+@pytest.mark.usefixtures("window")
+def test_a_search_goes_on_with_older_ones_until_there_are_none(site: Client) -> None:
+    jobs = JobFactory.create_batch(8, title="A walk")[::-1]
+    address, found = f"{JOBS}?q=walk", []
+    for _ in range(3):
+        view = site.get(address).context["cl"]
+        found.append(list(view.result_list))
+        address = f"{JOBS}{view.older_query}"
+    assert found == [jobs[:3], jobs[3:6], jobs[6:]]
+    assert address == JOBS
+    assert site.get(JOBS).context["cl"].older_query == ""
+    assert "Go on with older ones" in site.get(f"{JOBS}?host=media.example").text
+
+
+def test_a_list_goes_on_behind_what_it_counts(site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_lists, "COUNTED_ROWS", 60)
+    jobs = JobFactory.create_batch(70)[::-1]
+    first, last = site.get(JOBS), site.get(f"{JOBS}?p=2")
+    assert "60 jobs and more" in first.text
+    assert (first.context["cl"].older_query, list(last.context["cl"].result_list)) == ("", jobs[50:60])
+    rest = site.get(f"{JOBS}{last.context['cl'].older_query}")
+    assert list(rest.context["cl"].result_list) == jobs[60:]
+    assert "10 jobs" in rest.text
+    assert site.get(f"{JOBS}?p=2&o=6").context["cl"].older_query == ""
+
+
+@pytest.mark.parametrize("begins", ["x", "", "9" * 40])
+@pytest.mark.parametrize("name", ["job", "joblog"])
+def test_a_list_that_begins_nowhere_is_no_fault(site: Client, name: str, begins: str) -> None:
+    assert site.get(f"/admin/downloads/{name}/", {"pk__lt": begins, "q": "walk"}).status_code in {200, 302}
+
+
 def test_no_list_counts_or_sorts_a_whole_table(site: Client) -> None:
     MediaFileFactory()
     for address in (JOBS, "/admin/downloads/mediafile/", "/admin/downloads/batch/", "/admin/webhooks/delivery/"):
@@ -139,6 +171,27 @@ def test_a_job_leads_to_its_batch_owner_log_events_and_messages(site: Client, us
         assert site.get(address).status_code == 200
 
 
+def test_a_user_leads_to_their_jobs_keys_and_webhooks(site: Client, user: User) -> None:
+    text = site.get(f"/admin/accounts/user/{user.pk}/change/").text
+    for name in ("downloads/job", "accounts/apikey", "webhooks/endpoint"):
+        address = f"/admin/{name}/?owner__id__exact={user.pk}"
+        assert f'href="{address}"' in text, address
+        assert site.get(address).status_code == 200
+
+
+@pytest.mark.usefixtures("window")
+def test_what_belongs_to_a_user_is_found_by_the_whole_name_among_all(site: Client, user: User) -> None:
+    key, _ = ApiKey.objects.issue(user, "phone", [Scope.READ])
+    other = UserFactory()
+    for number in range(5):
+        ApiKey.objects.issue(other, f"key {number}", [Scope.READ])
+    keys = "/admin/accounts/apikey/"
+    for term in ("ada", str(key.pk)):
+        assert listed(site, keys, q=term) == [key]
+    assert listed(site, keys, owner__id__exact=user.pk) == [key]
+    assert listed(site, keys, q="phone") == []
+
+
 def test_parts_lead_to_their_job(site: Client) -> None:
     job = MediaFileFactory().job
     JobEvent.objects.append(job, "completed")
@@ -177,5 +230,5 @@ def test_a_key_that_is_revoked_already_is_refused(site: Client, user: User) -> N
     keys[0].revoke()
     form = {"action": "revoke", "_selected_action": [str(key.pk) for key in keys]}
     answer = site.post("/admin/accounts/apikey/", form, follow=True)
-    assert "1 revoked" in answer.text
+    assert "Revoked: 1." in answer.text
     assert "Refused, because of their state: 1." in answer.text

@@ -58,15 +58,44 @@ def test_shows_what_waits_by_lane_owner_and_priority_with_the_reason(site: Clien
     JobFactory(owner=user, eligible_at=timezone.now() + timedelta(hours=1))
     Probe.objects.create(owner=user, kind=ProbeKind.MEDIA, url="https://a.example/1", fingerprint="x")
     context = site.get(QUEUE).context
-    lanes = [(row.lane, row.owner, row.priority, row.count, row.due) for row in context["lanes"]]
+    lanes = [(str(row.lane), row.owner, row.priority, row.count, row.due, row.reason) for row in context["lanes"]]
     assert lanes == [
-        ("download", "ada", "High", 2, 2),
-        ("download", "ada", "Normal", 1, 0),
-        ("probe", "ada", "", 1, 1),
+        ("download", "ada", "High", 2, 2, ""),
+        ("download", "ada", "Normal", 1, 0, "None of them is due."),
+        ("probe", "ada", "", 1, 1, "As soon as a worker of its lane is free."),
     ]
     reasons = [reason for _, reason in context["waiting"]]
     assert reasons[:2] == ["Starts in a moment."] * 2
     assert reasons[2].startswith("Asked to start at ")
+
+
+def test_says_what_all_of_a_user_waits_for(site: Client, user: User, worker: Node) -> None:
+    JobFactory(owner=user)
+
+    def reason() -> str:
+        return str(site.get(QUEUE).context["lanes"][0].reason)
+
+    assert reason() == ""
+    JobFactory(owner=user, running=True)
+    user.max_concurrent_jobs = 1
+    user.save()
+    assert reason() == "Its user's limit: 1 at a time."
+    Hold.objects.place(HoldKind.NODE, worker.name)
+    user.max_concurrent_jobs = 2
+    user.save()
+    assert reason() == "All machines are drained."
+    Hold.objects.place(HoldKind.OWNER, str(user.pk))
+    assert reason() == "Its user is paused."
+    Hold.objects.place(HoldKind.QUEUE)
+    assert reason() == "The queue is paused."
+
+
+def test_a_drained_machine_is_let_work_again_in_its_own_row(site: Client, worker: Node) -> None:
+    site.post(PAUSE, {"kind": "node", "subject": worker.name})
+    machine = site.get(QUEUE).context["machines"][0]
+    assert machine.state == "drained: may be stopped"
+    site.post(RESUME, {"hold": machine.hold.pk})
+    assert site.get(QUEUE).context["machines"][0].state == "working"
 
 
 def test_shows_what_waits_of_one_owner(site: Client, user: User) -> None:

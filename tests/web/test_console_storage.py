@@ -135,14 +135,14 @@ def test_audits_are_noted_and_what_they_found_stays_to_be_read(site: Client, dat
     for _ in range(2):
         AuditRecord.objects.record("node-1", audit.audit())
     assert AuditRecord.objects.count() == 1
-    assert "0 files, all agree with the rows" in site.get(STORAGE).text
+    assert "0 files, bytes and rows agree" in site.get(STORAGE).text
 
     stray = data_dir / "files" / "stray"
     stray.write_bytes(b"x")
     MediaFileFactory()
     sweeping.tidy()
     text = site.get(STORAGE).text
-    assert "they do not agree with the rows" in text
+    assert "bytes and rows do not agree" in text
     assert "orphans: 1" in text
     assert "missing: 1" in text
     assert "<code>stray</code>" in text

@@ -9,7 +9,10 @@ from html.parser import HTMLParser
 import polib
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
+from django.db.models import Model
+from django.test import Client, RequestFactory
 from django.utils import translation
 
 from accounts.models import ApiKey, Scope, User
@@ -19,7 +22,9 @@ from tests.factories import BatchFactory, JobFactory, MediaFileFactory
 from tests.web.conftest import signed_in
 
 # Of people, programs and files, and what both languages call the same.
-SHARED = re.compile(r"Cookies|Downloads|Webhooks|Name|Links?|Admin|Info|Format|Audio|Normal|English|Deutsch|mediadl.*")
+SHARED = re.compile(
+    r"ffmpeg version .*|Cookies|Downloads|Webhooks|Name|Links?|Admin|Info|Format|Audio|Normal|English|Deutsch|mediadl.*"
+)
 PAGES = (
     "/",
     "/library",
@@ -40,6 +45,31 @@ PAGES = (
     "/accounts/usage/",
     "/accounts/keys/",
     "/webhooks/",
+    "/admin/",
+    "/admin/queue/",
+    "/admin/storage/",
+    "/admin/system/",
+)
+OURS = frozenset({"accounts", "downloads", "webhooks"})
+# Of Django's own catalogue.
+DJANGOS = frozenset({"Letzte Anmeldung", "Gruppen", "Berechtigungen", "Administrator-Status", "Passwort"})
+CATALOGUE = str(settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES" / "django.po")
+# The operator's lists, and what of them is shown of one.
+LISTS = (
+    "downloads/job",
+    "downloads/batch",
+    "downloads/mediafile",
+    "downloads/link",
+    "downloads/jobevent",
+    "downloads/joblog",
+    "downloads/cookiejar",
+    "downloads/downloaded",
+    "downloads/node",
+    "accounts/user",
+    "accounts/apikey",
+    "webhooks/endpoint",
+    "webhooks/delivery",
+    "admin/logentry",
 )
 
 
@@ -104,6 +134,26 @@ def test_no_sentence_of_a_job_is_left_in_english(reader: Client) -> None:
         assert left_over(reader, f"/jobs/{job.pk}") == [], job.status
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_no_name_of_a_list_is_left_in_english(reader: Client, name: str) -> None:
+    path = f"/admin/{name}/"
+    assert left_over(reader, path) == []
+    assert left_over(reader, f"{path}?q=nothing-like-it") == []
+
+
+@pytest.mark.parametrize("model", [model for model in admin.site._registry if model.__module__.split(".")[0] in OURS])
+def test_every_column_and_field_of_the_admin_is_in_the_catalogue(model: type[Model], operator: User) -> None:
+    site = admin.site._registry[model]
+    request = RequestFactory().get("/")
+    request.user = operator
+    names = {*site.get_list_display(request), *flatten_fieldsets(site.get_fieldsets(request, model()))}
+    with translation.override("de"):
+        german = {str(label_for_field(name, model, site)) for name in names}
+        german |= {str(model._meta.verbose_name), str(model._meta.verbose_name_plural)}
+    known = {entry.msgstr for entry in polib.pofile(CATALOGUE)}
+    assert german - known <= DJANGOS
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -136,7 +186,7 @@ def test_machines_read_numbers_as_before(reader: Client) -> None:
 
 
 def test_addresses_people_in_one_way() -> None:
-    catalogue = polib.pofile(str(settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES" / "django.po"))
+    catalogue = polib.pofile(CATALOGUE)
     said = [text for entry in catalogue for text in (entry.msgstr, *entry.msgstr_plural.values())]
     informal = re.compile(r"\b(?:[Dd]u|[Dd]ich|[Dd]ir|[Dd]eine?[mnrs]?)\b")
     assert [text for text in said if informal.search(text)] == [], "Sie, Ihr, Ihnen"

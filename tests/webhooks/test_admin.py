@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.models import User
-from tests.factories import UserFactory
+from tests.factories import JobFactory, UserFactory
 from tests.web.conftest import signed_in
 from webhooks import outbox
 from webhooks.models import Delivery, Endpoint, Failure
@@ -39,6 +39,13 @@ def test_shows_and_edits_nothing_and_no_secret(site: Client, endpoint: Endpoint,
         assert endpoint.sealed_secret not in shown.text
         assert 'name="_save"' not in shown.text
         assert site.get(f"{path}add/").status_code == 403
+
+
+def test_a_message_leads_to_what_it_tells_of(site: Client, delivery: Delivery) -> None:
+    job = JobFactory()
+    Delivery.objects.filter(pk=delivery.pk).update(request_id=job.pk)
+    for address in (DELIVERIES, f"{DELIVERIES}{delivery.pk}/change/"):
+        assert f'href="/admin/downloads/job/{job.pk}/change/"' in site.get(address).text
 
 
 def test_sends_a_dead_letter_again(site: Client, delivery: Delivery) -> None:
