@@ -84,6 +84,17 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript
             "display_name": _("Shown in its place, if there is one."),
         }
 
+    is_operator = forms.BooleanField(
+        label=_("Operator"),
+        required=False,
+        help_text=_("May do everything here: see what others have, change limits, invite and block people."),
+    )
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature
+        self.instance.is_staff = self.instance.is_superuser = self.cleaned_data["is_operator"]
+        person: User = super().save(commit=commit)
+        return person
+
 
 def limit_field(label: StrPromise) -> forms.IntegerField:
     return forms.IntegerField(

@@ -44,7 +44,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         person = form.save(commit=False)
         person.set_unusable_password()
         person.save()
-        note(operator, [person], "Invited.", ADDITION)
+        note(operator, [person], "Invited as an operator." if person.is_staff else "Invited.", ADDITION)
         address = sign_in_address(person)
     return invitation_page(request, person, address)
 

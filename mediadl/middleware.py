@@ -10,13 +10,13 @@ from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
-from downloads.web.errors import DATABASE_ERRORS, service_unavailable
+from downloads.web.errors import DATABASE_ERRORS, is_api, method_not_allowed, service_unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -103,3 +103,16 @@ class DatabaseAwayMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return service_unavailable(request) if isinstance(exception, DATABASE_ERRORS) else None
+
+
+class MethodRefusedMiddleware:
+    """A page for people where Django would answer 405 with nothing."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not is_api(request):
+            return method_not_allowed(request, response["Allow"])
+        return response

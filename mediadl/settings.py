@@ -179,6 +179,7 @@ MIDDLEWARE = [
     "mediadl.middleware.ContentPolicyMiddleware",
     "mediadl.middleware.LanguageMiddleware",
     "mediadl.middleware.DatabaseAwayMiddleware",
+    "mediadl.middleware.MethodRefusedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -28,6 +28,18 @@ const visit = async (event) => {
   }
 };
 
+// A notification leads to its download, in a tab that is open if there is one.
+const lead = async (address) => {
+  const [tab] = await clients.matchAll({ type: "window" });
+  if (!tab) return clients.openWindow(address);
+  await tab.focus();
+  return tab.navigate(address);
+};
+
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(lead(event.notification.data));
+});
 addEventListener("install", (event) => event.waitUntil(keep()));
 addEventListener("activate", (event) => event.waitUntil(begin()));
 addEventListener("fetch", (event) => {

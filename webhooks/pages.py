@@ -17,6 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.limits import limit_form
 from accounts.principal import principal_of
+from downloads.models import Job
+from downloads.web.library import as_id
 from webhooks import outbox
 from webhooks.forms import EVENT_LABELS, RotateForm, WebhookForm
 from webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint
@@ -24,6 +26,7 @@ from webhooks.models.endpoint import TooManyEndpointsError, WebhookStateError
 
 CHANGES_PER_MINUTE = 30
 SHOWN = 50
+SOON = timedelta(seconds=10)
 # In the words, and so in the colours, of jobs.
 LOOKS = {"delivered": "completed", "dead": "failed", "sending": "running", "pending": "queued"}
 
@@ -100,7 +103,7 @@ def test(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
     except WebhookStateError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, gettext("A test message is on its way. Reload to see what came of it."))
+        messages.success(request, gettext("A test message is on its way. What comes of it is shown here."))
     return redirect("webhooks:webhook", endpoint.pk)
 
 
@@ -174,16 +177,31 @@ def webhook_page(request: HttpRequest, endpoint: Endpoint, form: WebhookForm, st
     wanted = request.GET.get("status", "")
     rows = Delivery.objects.filter(endpoint=endpoint).defer("body")
     chosen = rows.filter(status=wanted) if wanted in DeliveryStatus.values else rows
+    if before := as_id(request.GET.get("before", "")):
+        chosen = chosen.filter(pk__lt=before)
+    listed = list(chosen[: SHOWN + 1])
+    shown = listed[:SHOWN]
+    jobs = Job.objects.owned_by(principal_of(request).user).in_bulk([each.request_id for each in shown])
     context: dict[str, Any] = {
         "endpoint": endpoint,
         "form": form,
         "rotate_form": RotateForm(auto_id=False),
-        "deliveries": [(delivery, LOOKS[delivery.status]) for delivery in chosen[:SHOWN]],
+        "deliveries": [(each, LOOKS[each.status], jobs.get(each.request_id)) for each in shown],
+        "is_moving": not before and any(is_soon(each) for each in shown),
+        "is_first": not before,
+        "older": shown[-1].pk if len(listed) > SHOWN else None,
         "filters": [("", gettext("All")), *DeliveryStatus.choices],
         "wanted": wanted,
         "overlap_ends": until if (until := endpoint.previous_secret_until) and until > timezone.now() else None,
     }
     return render(request, "webhooks/webhook.html", context, status=status)
+
+
+def is_soon(delivery: Delivery) -> bool:
+    """Whether something will come of it while somebody looks."""
+    if delivery.status == DeliveryStatus.PENDING:
+        return delivery.next_attempt_at <= timezone.now() + SOON
+    return delivery.status == DeliveryStatus.SENDING
 
 
 def secret_page(request: HttpRequest, endpoint: Endpoint, secret: str) -> HttpResponse:

@@ -156,6 +156,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Changes what is no move of status, so that ETags and streams notice."""
         return self.update(version=F("version") + 1, updated_at=Now(), **changes)
 
+    def retag(self, job: Job, tags: list[str]) -> bool:
+        """False when its tags have changed since it was read."""
+        return job.tags == tags or bool(self.filter(pk=job.pk, tags=job.tags).touch(tags=tags))
+
     def expire_within(self, lifetime: timedelta) -> int:
         """Of those that have files; who expires earlier than that is left alone."""
         later = Q(expires_at__isnull=True) | Q(expires_at__gt=Now() + lifetime)

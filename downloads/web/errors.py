@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -22,7 +22,9 @@ TITLES = {
     400: gettext_noop("The request could not be read"),
     403: gettext_noop("This is not allowed"),
     404: gettext_noop("There is nothing here"),
+    405: gettext_noop("There is nothing to see here"),
     410: gettext_noop("This link leads nowhere any more"),
+    413: gettext_noop("That is too large"),
     429: gettext_noop("That was too often"),
     500: gettext_noop("Something failed on our side"),
     503: gettext_noop("One moment, please"),
@@ -33,9 +35,15 @@ WORDS = {
     404: gettext_noop(
         "The address may be mistyped, or what it led to was deleted. What belongs to others is not shown either."
     ),
+    405: gettext_noop(
+        "Only forms lead to this address. Nothing was done: go to the page with the form, and send it again."
+    ),
+    413: gettext_noop("More was sent than a form here takes. Choose a smaller file, or send it in parts."),
     500: gettext_noop("It has been written to the log. Nothing you did is lost; try again in a moment."),
     503: gettext_noop("The database cannot be reached at the moment. Nothing was lost; try again in a moment."),
 }
+# Where the same may go well a moment later.
+PASSING = frozenset({429, 500, 503})
 CSRF_WORDS = gettext_noop(
     "The form was too old, or cookies are blocked. Go back, load the page again and send it once more."
 )
@@ -44,6 +52,8 @@ CSRF_WORDS = gettext_noop(
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return plain_response(request, problem_of(exception))
+    if isinstance(exception, RequestDataTooBig):
+        return answer(request, Problem(413, "body_too_large", WORDS[413]))
     return answer(request, Problem(400, "bad_request", WORDS[400]))
 
 
@@ -59,6 +69,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], DATABASE_ERRORS):
         return service_unavailable(request)
     return answer(request, Problem(500, "internal_error", WORDS[500]))
+
+
+def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    """Whoever had to sign in again comes by a GET to where a form was sent."""
+    return answer(request, Problem(405, "method_not_allowed", WORDS[405], headers={"Allow": allowed}))
 
 
 def service_unavailable(request: HttpRequest) -> HttpResponse:
@@ -88,6 +103,7 @@ def page_of(request: HttpRequest, problem: Problem) -> str:
         "title": gettext(TITLES[problem.status]),
         "detail": gettext(problem.detail),
         "request_id": getattr(request, "request_id", ""),
+        "again": request.get_full_path() if request.method == "GET" and problem.status in PASSING else "",
     }
     return render_to_string("errors/page.html", context)
 

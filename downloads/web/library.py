@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import Principal, principal_of
 from accounts.quotas import limits_of
-from downloads import discards
+from downloads import discards, tagging
 from downloads.api.problem import Problem
 from downloads.engine.errors import JobError
 from downloads.library import Filter, select
@@ -29,7 +31,9 @@ from downloads.web import answers, listing, words
 from downloads.web.words import Action
 
 MAX_SEARCH = 200
-DELETE = "delete"
+TAGS_SHOWN = 100
+NEARLY_FULL = 0.9
+DELETE, TAG, UNTAG = "delete", "tag", "untag"
 # (verb, label, icon) of what can be done to several.
 BULK = [(verb, words.BY_VERB[verb].label, words.BY_VERB[verb].icon) for verb in ("retry", "keep", "cancel")]
 BULK += [(DELETE, _("Delete"), "trash")]
@@ -52,6 +56,8 @@ def selection(request: HttpRequest) -> HttpResponse:
         return answers.say(request, messages.WARNING, gettext("Tick the downloads first."))
     if verb == DELETE:
         return delete(request, jobs)
+    if verb in {TAG, UNTAG}:
+        return retag(request, jobs, verb)
     if action := words.BY_VERB.get(verb):
         try:
             done = perform(principal_of(request), action, jobs)
@@ -66,6 +72,21 @@ def delete(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
     said = gettext("{done} of {asked} deleted.").format(done=len(gone), asked=len(jobs))
     answers.offer_undo(request, *told_of(len(gone), len(jobs), said), gone[0].discarded_at if gone else None)
     return answers.back(request, "library")
+
+
+def retag(request: HttpRequest, jobs: list[Job], verb: str) -> HttpResponse:
+    try:
+        tags = tagging.named(request.POST.get("tag", ""))
+    except ValidationError as refusal:
+        return answers.say(request, messages.WARNING, refusal.messages[0])
+    done = tagging.add(jobs, tags) if verb == TAG else tagging.remove(jobs, tags)
+    label = gettext("tagged “{tags}”") if verb == TAG else gettext("not tagged “{tags}” any more")
+    said = gettext("{done} of {asked} done: {action}.")
+    said = said.format(done=done, asked=len(jobs), action=label.format(tags=", ".join(tags)))
+    if done == len(jobs):
+        return answers.say(request, messages.SUCCESS, said)
+    why = gettext("A download has at most ten tags.")
+    return answers.say(request, messages.WARNING, f"{said} {why}")
 
 
 @login_required
@@ -114,49 +135,78 @@ def ticked(request: HttpRequest) -> JobQuerySet:
     return owned.filter(pk__in=ids).prefetch_related("files")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the address of the library asks for."""
+
+    status: str
+    search: str
+    tag: str
+
+    def address(self, **changes: Any) -> str:
+        """That of the first page, with the changes; a `before` or `after` leads to another."""
+        asked = {"status": self.status, "tag": self.tag, "q": self.search} | changes
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"{reverse('library')}?{query}" if query else reverse("library")
+
+
+def asked_for(request: HttpRequest) -> Asked:
+    status, tag, search = (request.GET.get(name, "").replace("\0", "").strip() for name in ("status", "tag", "q"))
+    known = status if status in Status.values else ""
+    return Asked(status=known, search=search[:MAX_SEARCH], tag=tag[: tagging.MAX_LENGTH])
+
+
 def library_context(request: HttpRequest) -> dict[str, Any]:
-    owner = principal_of(request).user
+    owner, asked = principal_of(request).user, asked_for(request)
     owned = Job.objects.owned_by(owner)
-    status = request.GET.get("status", "")
-    status = status if status in Status.values else ""
-    search = request.GET.get("q", "").replace("\0", "").strip()[:MAX_SEARCH]
-    wanted = Filter(statuses=[status] if status else None, text=search)
+    wanted = Filter(statuses=[asked.status] if asked.status else None, text=asked.search, tag=asked.tag or None)
     page = page_asked_for(request, select(owner, wanted))
+    stored, limit = owned.stored_bytes(), limits_of(owner).stored_bytes
     return {
         "page": page,
-        "search": search,
-        "status": status,
-        "filters": filters(Job.objects.belonging_to(owner).count_present_by_status(), status, search),
-        "stored_bytes": owned.stored_bytes(),
-        "stored_limit": limits_of(owner).stored_bytes,
+        "asked": asked,
+        "filters": filters(Job.objects.belonging_to(owner).count_present_by_status(), asked),
+        "tags": tags_of(owned, asked),
+        "stored_bytes": stored,
+        "stored_limit": limit,
+        "is_nearly_full": limit is not None and stored >= limit * NEARLY_FULL,
         "bulk": BULK,
-        "older": address(status, search, before=page.older) if page.older else "",
-        "newer": address(status, search, after=page.newer) if page.newer else "",
+        "older": asked.address(before=page.older) if page.older else "",
+        "newer": asked.address(after=page.newer) if page.newer else "",
     }
 
 
 def page_asked_for(request: HttpRequest, jobs: JobQuerySet) -> listing.Page:
     if after := as_id(request.GET.get("after", "")):
-        return listing.page_of(jobs, "after", after)
-    return listing.page_of(jobs, "before", as_id(request.GET.get("before", "")))
+        page = listing.page_of(jobs, "after", after)
+    else:
+        page = listing.page_of(jobs, "before", as_id(request.GET.get("before", "")))
+    # What was there may have been deleted.
+    return page if page.jobs else listing.page_of(jobs)
 
 
-def filters(counts: dict[str, int], chosen: str, search: str) -> list[dict[str, Any]]:
+def filters(counts: dict[str, int], asked: Asked) -> list[dict[str, Any]]:
     """Links to what there is, and to what is being looked at."""
     shown = [("", gettext("All"), sum(counts.values()))]
     shown += [
-        (status, str(Status(status).label), count) for status, count in counts.items() if count or status == chosen
+        (status, str(Status(status).label), count)
+        for status, count in counts.items()
+        if count or status == asked.status
     ]
     return [
-        {"label": label, "count": count, "address": address(status, search), "is_chosen": status == chosen}
+        {"label": label, "count": count, "address": asked.address(status=status), "is_chosen": status == asked.status}
         for status, label, count in shown
     ]
 
 
-def address(status: str, search: str, **cursor: Any) -> str:
-    asked = {"status": status, "q": search, **cursor}
-    query = urlencode({name: value for name, value in asked.items() if value})
-    return f"{reverse('library')}?{query}" if query else reverse("library")
+def tags_of(owned: JobQuerySet, asked: Asked) -> list[dict[str, Any]]:
+    """Links to the tags that are used most; the chosen one's leads back to all."""
+    used = [tag for tag, _count in tagging.in_use(owned)][:TAGS_SHOWN]
+    shown = used if not asked.tag or asked.tag in used else [asked.tag, *used]
+    return [
+        {"label": tag, "address": asked.address(tag="" if tag == asked.tag else tag), "is_chosen": tag == asked.tag}
+        for tag in shown
+    ]
 
 
 def as_id(text: str) -> uuid.UUID | None:

@@ -10,17 +10,19 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language, gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language
 
+from downloads import sites
 from downloads.api.problem import TITLES
 from downloads.engine.errors import ERRORS
 from downloads.web import words
 from downloads.web.answers import back
-from downloads.web.context import THEME_COOKIE, THEMES
+from downloads.web.context import THEME_COOKIE, THEMES, Product
 
 THEME_LASTS = timedelta(days=365)
 # Lets a browser install the pages as an app, and a phone share links with it.
@@ -36,6 +38,8 @@ MANIFEST: dict[str, Any] = {
     "theme_color": "#4a3dc4",
     "share_target": {"action": "/", "method": "GET", "params": {"title": "title", "text": "text", "url": "url"}},
 }
+# What the icon of an installed app offers.
+SHORTCUTS = ((gettext_noop("Library"), "library"), (gettext_noop("Batches"), "batches"))
 # What the page without a connection is drawn with.
 OFFLINE_PARTS = ("css/tokens.css", "css/base.css", "css/components.css", "icons.svg", "js/offline.js")
 # (path, sizes, purpose): systems that install pages draw no SVG.
@@ -49,7 +53,12 @@ ICONS = (
 @login_required
 @require_GET
 def help_page(request: HttpRequest) -> HttpResponse:
-    context = {"retention": words.hours(settings.FILE_RETENTION_HOURS), "bookmarklet": bookmarklet(request)}
+    context = {
+        "retention": words.hours(settings.FILE_RETENTION_HOURS),
+        "bookmarklet": bookmarklet(request),
+        "sites_count": len(sites.known()),
+        "api_address": request.build_absolute_uri(reverse("api:download-list")),
+    }
     return render(request, "help.html", context)
 
 
@@ -77,14 +86,15 @@ def error_codes(request: HttpRequest) -> HttpResponse:
 def manifest(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
     icons = [{"src": static("logo.svg"), "type": "image/svg+xml", "sizes": "any", "purpose": "any"}]
     icons += [{"src": static(path), "type": "image/png", "sizes": sizes, "purpose": use} for path, sizes, use in ICONS]
-    said = {"lang": get_language(), "description": gettext(MANIFEST["description"])}
+    shortcuts = [{"name": gettext(name), "url": reverse(view)} for name, view in SHORTCUTS]
+    said = {"lang": get_language(), "description": gettext(MANIFEST["description"]), "shortcuts": shortcuts}
     return JsonResponse(MANIFEST | said | {"icons": icons}, content_type="application/manifest+json")
 
 
 @require_GET
 def offline(request: HttpRequest) -> HttpResponse:
-    """Kept by browsers, and shown by them when they cannot reach us: nobody's in particular."""
-    return render(request, "offline.html")
+    """Kept by browsers, and shown by them when they cannot reach us: without context processors nobody's."""
+    return HttpResponse(render_to_string("offline.html", {"product": Product(request)}))
 
 
 @require_GET

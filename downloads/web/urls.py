@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from downloads.web import batches, cookies, home, jobs, library, lists, pages, presets, preview, shared, sharing
+from downloads.web import batches, cookies, home, jobs, library, lists, pages, presets, preview, shared, sharing, sites
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -39,6 +39,7 @@ urlpatterns = [
     path("send", pages.send, name="send"),
     path("docs/errors", pages.error_codes, name="error_codes"),
     path("help", pages.help_page, name="help"),
+    path("sites", sites.listed, name="sites"),
     path("language", pages.language, name="language"),
     path("theme", pages.theme, name="theme"),
     path("offline", pages.offline, name="offline"),

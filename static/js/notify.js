@@ -19,10 +19,22 @@
     show();
   });
 
+  // Phones have them by the service worker alone, which also leads to the download (templates/sw.js).
+  const tell = async ({ text, id }) => {
+    const address = `/jobs/${id}`;
+    const options = { body: text, tag: id, data: address, icon: document.querySelector('[rel="apple-touch-icon"]').href };
+    const worker = await navigator.serviceWorker?.getRegistration();
+    if (worker?.active) return worker.showNotification("mediadl", options);
+    const notification = new Notification("mediadl", options);
+    notification.addEventListener("click", () => {
+      window.focus();
+      location.assign(address);
+    });
+    return notification;
+  };
+
   document.addEventListener("job-ended", (event) => {
-    if (root.dataset.notify === "on" && document.hidden) {
-      new Notification("mediadl", { body: event.detail.text, tag: event.detail.id });
-    }
+    if (root.dataset.notify === "on" && document.hidden) tell(event.detail);
   });
 
   show();

@@ -45,6 +45,13 @@ def test_an_invitation_is_on_its_answer_alone_and_in_the_record(admin_page: Clie
     assert (entry.user, entry.object_repr, entry.get_change_message()) == (operator, "grace", "Invited.")
 
 
+def test_an_operator_is_invited_as_one(admin_page: Client) -> None:
+    admin_page.post(PEOPLE + "invite/", {"username": "grace", "is_operator": "on"})
+    grace = User.objects.get(username="grace")
+    assert (grace.is_staff, grace.is_superuser) == (True, True)
+    assert LogEntry.objects.get().get_change_message() == "Invited as an operator."
+
+
 def test_a_lost_link_is_replaced_by_another(admin_page: Client, user: User) -> None:
     answer = admin_page.post(f"{PEOPLE}{user.pk}/link/")
     assert answer.status_code == 201

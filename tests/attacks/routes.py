@@ -103,6 +103,7 @@ LISTS_BY_SESSION = {
     "batches",
     "library/selection",
     "help",
+    "sites",
     "accounts/",
     "accounts/sessions/end-others/",
     "accounts/export/",

@@ -59,5 +59,6 @@ def test_a_preset_is_made_and_used_without_script(plain_tab: Tab) -> None:
     page.get_by_role("link", name="Use Lectures").click()
     expect(page.locator("[name=quality][value='720p']")).to_be_checked()
     page.get_by_role("link", name="Presets", exact=True).last.click()
-    page.get_by_role("button", name="Delete Lectures").click()
+    page.get_by_role("link", name="Change Lectures").click()
+    page.get_by_role("button", name="Delete this preset").click()
     expect(page.get_by_text("No presets yet")).to_be_visible()

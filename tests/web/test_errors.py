@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import connection
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError, connection
 from django.http import Http404, HttpRequest
 from django.test import Client, RequestFactory
 
@@ -19,9 +19,11 @@ def request(path: str) -> HttpRequest:
 
 ANSWERS = [
     (lambda asked: errors.bad_request(asked, SuspiciousOperation("no")), 400),
+    (lambda asked: errors.bad_request(asked, RequestDataTooBig("no")), 413),
     (lambda asked: errors.permission_denied(asked, PermissionDenied()), 403),
     (lambda asked: errors.csrf_failure(asked, reason="Referer checking failed"), 403),
     (lambda asked: errors.not_found(asked, Http404()), 404),
+    (lambda asked: errors.method_not_allowed(asked, "POST"), 405),
     (errors.server_error, 500),
     (errors.service_unavailable, 503),
 ]
@@ -64,3 +66,31 @@ def test_a_form_without_its_token_is_refused_with_a_page(db: None) -> None:
     answer = Client(enforce_csrf_checks=True).post("/theme", {"theme": "dark"})
     assert answer.status_code == 403
     assert "The form was too old" in answer.text
+
+
+def test_where_only_forms_lead_a_page_says_so(page: Client) -> None:
+    """Whoever had to sign in again while sending one comes back there."""
+    answer = page.get("/accounts/keys/new/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "Only forms lead to this address." in answer.text
+    assert page.post("/help").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("view", "offers"), [(errors.service_unavailable, True), (lambda asked: errors.not_found(asked, Http404()), False)]
+)
+def test_what_may_go_well_later_can_be_tried_again(view: object, offers: bool) -> None:
+    answer = view(request("/library?q=a&status=failed")).content.decode()  # type: ignore[operator]
+    assert ('href="/library?q=a&amp;status=failed"' in answer) is offers
+
+
+def test_an_error_is_told_while_the_database_is_away_to_whoever_is_signed_in(page: Client) -> None:
+    """Nothing of the page asks who that is."""
+    with connection.execute_wrapper(unreachable):
+        answer = page.get("/library")
+    assert answer.status_code == 503
+    assert "One moment, please" in answer.text
+
+
+def unreachable(*_: object) -> None:
+    raise OperationalError("the server closed the connection unexpectedly")

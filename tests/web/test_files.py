@@ -17,7 +17,7 @@ BASE = Path(settings.BASE_DIR)
 TEMPLATES = sorted(path for path in (BASE / "templates").rglob("*.html") if "api" not in path.parts)
 OURS = sorted(path for path in (BASE / "static" / "js").glob("*.js"))
 FIRST_LOAD_BYTES = 40_000
-UNPACKED_BYTES = 110_000
+UNPACKED_BYTES = 120_000
 LINKED = re.compile(r'(?:href|src)="/static/([^"#]+\.(?:css|js))"')
 
 

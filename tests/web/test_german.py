@@ -35,6 +35,8 @@ PAGES = (
     "/presets/new",
     "/cookies",
     "/help",
+    "/sites",
+    "/sites?q=nothing-like-it",
     "/offline",
     "/docs/errors",
     "/nowhere",

@@ -36,6 +36,15 @@ def test_shows_the_newest_first_page_by_page_and_back(page: Client, user: User) 
     assert listed(page, second["newer"]) == titles[:25]
 
 
+def test_a_page_of_which_all_was_deleted_gives_way_to_the_first(page: Client, user: User) -> None:
+    titles = numbered(user, 26)[::-1]
+    last = page.get("/library").context["older"]
+    assert listed(page, last) == titles[25:]
+    oldest = page.get(last).context["page"].jobs
+    page.post("/library/selection", {"verb": "delete", "job": [job.pk for job in oldest], "next": last})
+    assert listed(page, last) == titles[:25]
+
+
 def test_finds_by_title_link_and_reference(page: Client, user: User) -> None:
     JobFactory(owner=user, title="Rain on a roof", url="https://sounds.example/1")
     JobFactory(owner=user, title="Other", url="https://sounds.example/rain")
@@ -57,7 +66,65 @@ def test_filters_by_status_and_counts_them(page: Client, user: User) -> None:
     ]
 
 
-@pytest.mark.parametrize("query", ["status=nonsense", "before=x", "after=%00", "q=%00", "q=" + "a" * 999, "before="])
+def test_filters_by_tag_and_leads_back(page: Client, user: User) -> None:
+    JobFactory(owner=user, title="one", tags=["music", "live"])
+    JobFactory(owner=user, title="two", tags=["music"], broken=True)
+    JobFactory(owner=user, title="three")
+    answer = page.get("/library?tag=music&q=t")
+    assert [job.title for job in answer.context["page"].jobs] == ["two", "one"]
+    assert [(tag["label"], tag["address"], tag["is_chosen"]) for tag in answer.context["tags"]] == [
+        ("music", "/library?q=t", True),
+        ("live", "/library?tag=live&q=t", False),
+    ]
+    assert answer.context["filters"][2]["address"] == "/library?status=failed&tag=music&q=t"
+    assert "No download with the tag “music” is like that." in page.get("/library?tag=music&q=nothing").text
+
+
+def test_a_tag_stays_over_pages(page: Client, user: User) -> None:
+    for number in range(60):
+        JobFactory(owner=user, title=str(number), tags=["odd"] if number % 2 else [])
+    first = page.get("/library?tag=odd").context
+    assert len(first["page"].jobs) == 25
+    assert listed(page, first["older"]) == ["9", "7", "5", "3", "1"]
+
+
+def test_tags_and_untags_several(page: Client, user: User) -> None:
+    jobs = [JobFactory(owner=user, tags=["old"]), JobFactory(owner=user, running=True)]
+    ticks = {"job": [job.pk for job in jobs], "next": "/library?tag=old"}
+    answer = page.post("/library/selection", ticks | {"verb": "tag", "tag": " new ,  two words, new"}, follow=True)
+    assert answer.redirect_chain == [("/library?tag=old", 302)]
+    assert "2 of 2 done: tagged “new, two words”." in answer.text
+    assert [row(Job, job.pk).tags for job in jobs] == [["old", "new", "two words"], ["new", "two words"]]
+    assert row(Job, jobs[1].pk).version == jobs[1].version + 1
+    page.post("/library/selection", ticks | {"verb": "untag", "tag": "new, old"})
+    assert [row(Job, job.pk).tags for job in jobs] == [["two words"], ["two words"]]
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [("", "Write a tag first."), (" , ", "Write a tag first."), ("x" * 51, "at most 50"), ("a\x07", "at most 50")],
+)
+def test_a_tag_that_cannot_be_is_refused(page: Client, user: User, tag: str, said: str) -> None:
+    job = JobFactory(owner=user)
+    sent = {"job": [job.pk], "verb": "tag", "tag": tag}
+    assert said in page.post("/library/selection", sent, follow=True).text
+    assert row(Job, job.pk).tags == []
+
+
+def test_more_than_ten_tags_are_refused(page: Client, user: User) -> None:
+    full, other = JobFactory(owner=user, tags=[str(number) for number in range(10)]), JobFactory(owner=user)
+    sent = {"job": [full.pk, other.pk], "verb": "tag", "tag": "more"}
+    assert (
+        "1 of 2 done: tagged “more”. A download has at most ten"
+        in page.post("/library/selection", sent, follow=True).text
+    )
+    assert "more" not in row(Job, full.pk).tags
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=nonsense", "tag=%00", "tag=" + "x" * 99, "before=x", "after=%00", "q=%00", "q=" + "a" * 999, "before="],
+)
 def test_makes_do_with_any_query(page: Client, user: User, query: str) -> None:
     JobFactory(owner=user)
     assert page.get(f"/library?{query}").status_code == 200
@@ -75,11 +142,11 @@ def test_asks_the_database_equally_often_however_many_jobs_there_are(
 ) -> None:
     MediaFileFactory(job=JobFactory(owner=user, finished=True))
     page.get("/library")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         page.get("/library")
     for _ in range(20):
         MediaFileFactory(job=JobFactory(owner=user, finished=True))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         page.get("/library")
 
 
@@ -115,6 +182,7 @@ def test_touches_nothing_of_others_however_it_is_asked(page: Client, other: User
     job = JobFactory(owner=other, finished=True)
     page.post("/library/selection", {"verb": "delete", "job": [job.pk]})
     page.post("/library/selection", {"verb": "keep", "job": [job.pk]})
+    page.post("/library/selection", {"verb": "tag", "tag": "mine", "job": [job.pk]})
     assert row(Job, job.pk).version == job.version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from tests.factories import UserFactory
+from tests.factories import JobFactory, UserFactory
 from tests.web.conftest import signed_in
 from tests.webhooks.conftest import MakeEndpoint
 from webhooks import outbox
@@ -155,3 +156,29 @@ def test_somebody_elses_is_not_there(endpoint: Endpoint, delivery: Delivery) -> 
         assert stranger.post(at(endpoint, below)).status_code == 404
     assert stranger.get(at(endpoint, f"deliveries/{delivery.pk}/")).status_code == 404
     assert signed_in(endpoint.owner).get(at(endpoint, f"deliveries/{uuid.uuid4()}/")).status_code == 404
+
+
+def test_older_deliveries_are_on_pages_of_their_own(page: Client, endpoint: Endpoint) -> None:
+    made = [outbox.record_test(endpoint) for _ in range(53)]
+    first = page.get(at(endpoint) + "?status=pending")
+    assert [each.pk for each, *_ in first.context["deliveries"]] == [each.pk for each in made[:2:-1]]
+    assert f"?status=pending&amp;before={made[3].pk}" in first.text
+    second = page.get(f"{at(endpoint)}?status=pending&before={made[3].pk}")
+    assert [each.pk for each, *_ in second.context["deliveries"]] == [each.pk for each in made[2::-1]]
+    assert "Newest" in second.text
+    assert "Older" not in second.text
+
+
+def test_a_delivery_leads_to_its_download(page: Client, user: User, endpoint: Endpoint) -> None:
+    job = JobFactory(owner=user, title="A walk")
+    outbox.record_test(endpoint)
+    Delivery.objects.update(request_id=job.pk)
+    assert f'<a href="/jobs/{job.pk}" dir="auto">A walk</a>' in page.get(at(endpoint)).text
+    Delivery.objects.update(request_id=JobFactory(title="Secret").pk)
+    assert "Secret" not in page.get(at(endpoint)).text
+
+
+def test_what_is_about_to_come_is_waited_for(page: Client, endpoint: Endpoint, delivery: Delivery) -> None:
+    assert 'hx-trigger="every 2s"' in page.get(at(endpoint)).text
+    Delivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    assert 'hx-trigger="every 2s"' not in page.get(at(endpoint)).text
