@@ -1,4 +1,4 @@
-"""Two web and three worker machines: one is lost and one is drained in the middle of three hundred downloads."""
+"""P1, P2, P5, P6, P11, P16, S12: two web and three worker machines, of which one is lost and one is drained."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.machines import Machines, machines
 from tests.ops.bucket import BUCKET, store_server, variables
 from tests.origin import Origin
@@ -108,6 +109,7 @@ def busy_after(oracle: Oracle, worker: Product, count: int) -> None:
     wait_until(lambda: completed(oracle) >= count and running_on(oracle, worker) >= 2, 240, what="a busy machine")
 
 
+@pytest.mark.promise("P1", "P2", "P5", "P16")
 def test_three_hundred_jobs_outlive_a_lost_and_a_drained_machine(
     deployment: Machines, oracle: Oracle, origin: Origin
 ) -> None:
@@ -138,18 +140,25 @@ def test_three_hundred_jobs_outlive_a_lost_and_a_drained_machine(
     assert steps["completed"] == JOBS
     # Those of the lost machine, and of any that a busy computer has kept from renewing a lease.
     assert steps["lost"] > 0
+    assert steps["retrying"] == 0, "what a drained machine hands back is not charged"
     mains = Counter(row.job_id for row in oracle.record.files() if row.is_main and row.job_id in oracle.ledger)
     assert set(mains.values()) == {1}
     assert mains.keys() == oracle.ledger.keys()
     assert [machine.deaths for machine in (*deployment.webs, stays)] == [0, 0, 0]
-    print(f"\n{JOBS} jobs in {took:.0f} s by 3, then 2, then 1 machine: {dict(steps)}")
+    say("P1", f"{JOBS} jobs by 3, then 2, then 1 machine: {steps['completed']} completed in {took:.0f} s")
+    say("P2", f"{JOBS} jobs by several machines: {len(mains)} sets of files, each once")
+    say("P5", f"a machine that is drained: {steps['queued'] - JOBS} jobs handed back, none charged")
+    say("P16", f"of a machine that was killed among several: {steps['lost']} jobs run again, each once")
 
 
+@pytest.mark.promise("P6")
 def test_every_file_is_read_by_way_of_any_web_machine(deployment: Machines, oracle: Oracle, origin: Origin) -> None:
-    oracle.ledger = dict.fromkeys(oracle.record.jobs(), "")
-    wrong = []
+    for number in range(901, 905):
+        oracle.submit(path_of(number))
+    oracle.rest(60)
+    rows, wrong = [row for row in oracle.record.files() if row.is_main], []
     with httpx.Client(timeout=60) as reader:
-        for number, row in enumerate(row for row in oracle.record.files() if row.is_main):
+        for number, row in enumerate(rows):
             web = deployment.webs[number % 2]
             job = web.job(row.job_id)
             answer = web.api.get(job["file_url"])
@@ -159,8 +168,10 @@ def test_every_file_is_read_by_way_of_any_web_machine(deployment: Machines, orac
             if not hashlib.sha256(content).hexdigest() == row.sha256 == expected:
                 wrong.append(job["url"])
     assert wrong == []
+    say("P6", f"{len(rows)} files in a bucket, read by way of two web machines: the bytes of their rows")
 
 
+@pytest.mark.promise("S12")
 def test_limits_are_those_of_all_machines_together(deployment: Machines) -> None:
     # Of a key, ten reads for each submission.
     limited = {"name": "limited", "scopes": ["read"], "rate_limit_per_minute": ALLOWED // 10}
@@ -177,11 +188,16 @@ def test_limits_are_those_of_all_machines_together(deployment: Machines) -> None
     # The bucket fills again while the requests go on.
     assert Counter(answers)[200] - ALLOWED in range(int(took * ALLOWED / 60) + 2)
     assert set(answers) == {200, 429}
+    passed = Counter(answers)[200]
+    say("S12", f"{4 * ALLOWED} parallel reads of two web machines in {took:.1f} s: {passed} at a limit of {ALLOWED}")
 
 
+@pytest.mark.promise("P11")
 def test_a_machine_is_steered_by_way_of_the_other(deployment: Machines, origin: Origin) -> None:
     first, second = deployment.webs
-    job = first.submit(origin.url("/slow/5000/item/900.mp4"))["request_id"]
+    job = first.submit(origin.url("/slow/5000/item/999.mp4"))["request_id"]
     second.wait_for(job, "running")
+    began = time.monotonic()
     assert second.api.delete(f"/download/{job}").status_code in {200, 202, 204}
     assert first.wait_for(job)["status"] == "cancelled"
+    say("P11", f"cancelled by way of one machine, seen by way of the other after {time.monotonic() - began:.2f} s")

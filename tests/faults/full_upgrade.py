@@ -1,4 +1,4 @@
-"""An upgrade while downloads run: old workers finish beside the new schema, and hand over to new ones."""
+"""P1, P2, P16: an upgrade while downloads run: old workers finish beside the new schema, and hand over to new ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tests.faults.conftest import Bench
 from tests.faults.earlier import earlier_code
 from tests.faults.nodes import SECRET_KEY
 from tests.faults.oracles import Oracle
+from tests.faults.report import say
 from tests.product import wait_until
 from tests.project.tree import ROOT
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.promise("P1", "P2", "P16"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 def submit(oracle: Oracle, path: str, count: int) -> set[str]:
@@ -32,7 +33,7 @@ def ours() -> set[str]:
 
 def test_old_workers_finish_on_the_new_schema_and_hand_over(make_oracle: Bench, tmp_path: Path) -> None:
     earlier = earlier_code(tmp_path / "earlier")
-    print(f"\nupgrade {earlier}")
+    say("P16, an upgrade", earlier)
     old = make_oracle(SECRET_KEY=SECRET_KEY, NODE_NAME="old", is_started=False)
     old.product.root = earlier.root
     old.product.start().wait_for_engine()
@@ -67,5 +68,7 @@ def test_old_workers_finish_on_the_new_schema_and_hand_over(make_oracle: Bench, 
     new.data_dirs.append(old.product.data_dir)
     assert new.final_verdict(seconds=120) == []
     assert new.record.counts() == {"completed": len(jobs) + len(handed)}
+    said = f"{len(jobs)} jobs ended by the old workers beside the new schema, each in one attempt"
+    say("P1, an upgrade", f"{said}; {len(handed)} handed to the new ones; 0 lost")
     # Bells of tasks that old workers do not know fail there, and are rung again.
     assert (old.product.deaths, new.product.deaths) == (0, 0)
