@@ -23,7 +23,7 @@ def discard_file(file: MediaFile) -> datetime | None:
         if not MediaFile.objects.filter(pk=file.pk).discard():
             return None
         _tell(file, "file_discarded")
-    file.refresh_from_db()
+        file.refresh_from_db()
     return file.discarded_at
 
 

@@ -65,11 +65,11 @@ def ask(
     mine = Probe.objects.owned_by(owner)
     fresh = mine.current() if max_age is None else mine.just_taken(max_age)
     known = fresh.filter(fingerprint=fingerprint)
-    if probe := known.first():
+    if probe := known.join():
         return probe
     with transaction.atomic():
         _one_at_a_time(owner)
-        if probe := known.all().first():
+        if probe := known.join():
             return probe
         _check_quota(owner)
         probe = Probe.objects.create(owner=owner, kind=kind, url=url, cookies=jar, fingerprint=fingerprint)

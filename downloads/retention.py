@@ -28,12 +28,13 @@ def delete_files(job: Job, reason: str) -> bool:
         files = MediaFile.objects.filter(job=job).stored()
         keys = list(files.values_list("storage_key", flat=True))
         files.mark_deleted()
-        Job.objects.filter(pk=job.pk).touch(expires_at=None)
-        if keys:
+        # Somebody may have deleted the job meanwhile: then there is nothing left to tell of.
+        is_there = Job.objects.filter(pk=job.pk).touch(expires_at=None)
+        if keys and is_there:
             JobEvent.objects.append(job, reason)
         crash_points.reach("delete.before_commit")
         transaction.on_commit(lambda: _remove(keys), robust=True)
-    return bool(keys)
+    return bool(keys and is_there)
 
 
 def delete_jobs(jobs: Iterable[Job]) -> int:

@@ -10,13 +10,14 @@ from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
-from downloads.web.errors import DATABASE_ERRORS, is_api, method_not_allowed, service_unavailable
+from downloads.web.errors import DATABASE_ERRORS, is_api, method_not_allowed, row_is_gone, service_unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -90,7 +91,8 @@ class LanguageMiddleware:
 
 
 class DatabaseAwayMiddleware:
-    """Answers 503 with Retry-After when a view could not reach the database; other errors are left alone.
+    """Answers 503 with Retry-After when a view could not reach the database, and 404 when a row that it had read was
+    deleted before it was done; other errors are left alone.
 
     What a middleware could not do for the same reason comes to `handler500`, which knows it too.
     """
@@ -102,6 +104,8 @@ class DatabaseAwayMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ObjectDoesNotExist):
+            return row_is_gone(request)
         return service_unavailable(request) if isinstance(exception, DATABASE_ERRORS) else None
 
 

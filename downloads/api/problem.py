@@ -10,7 +10,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -152,6 +158,10 @@ def problem_of(error: Exception) -> Problem:
 
 def _of_django(error: Exception) -> Problem | None:
     if isinstance(error, Http404):
+        return not_found()
+    if isinstance(error, ObjectDoesNotExist):
+        # Deleted by somebody else after it had been read.
+        structlog.get_logger(__name__).warning("row_gone", exc_info=error)
         return not_found()
     if isinstance(error, PermissionDenied):
         return Problem(403, "permission_denied", "You are not allowed to do this.")

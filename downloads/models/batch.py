@@ -23,6 +23,7 @@ from uuid_utils.compat import uuid7
 from downloads import bell
 from downloads.engine.errors import JobError
 from downloads.models.batch_event import BatchEvent
+from downloads.models.probe import Probe
 from downloads.models.statuses import UNFINISHED, Priority, Status, TransitionError
 
 if TYPE_CHECKING:
@@ -211,10 +212,15 @@ class Batch(models.Model):
     # --- The end ------------------------------------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """From now on none of its jobs starts; downloads/batches.py cancels them, or the sweep."""
-        self._change(
-            "cancel", Batch.objects.live().filter(pk=self.pk), {"status": BatchStatus.STOPPING, "is_cancelled": True}
-        )
+        """From now on none of its jobs starts; downloads/batches.py cancels them, or the sweep.
+
+        A list that is still being read for it is read on only if somebody else has asked for it.
+        """
+        probe_id, changes = self.probe_id, {"status": BatchStatus.STOPPING, "is_cancelled": True, "probe": None}
+        with transaction.atomic():
+            self._change("cancel", Batch.objects.live().filter(pk=self.pk), changes)
+            if probe_id:
+                Probe.objects.leave(probe_id)
 
     def stop_for_error(self) -> None:
         rows = Batch.objects.live().exclude(status=BatchStatus.STOPPING).filter(pk=self.pk)

@@ -79,6 +79,24 @@ class ProbeQuerySet(models.QuerySet["Probe"]):
         is_done = Q(status=ProbeStatus.DONE, expires_at__gt=done_at)
         return self.filter(Q(status__in=LIVE) | is_done | Q(status=ProbeStatus.FAILED, expires_at__gt=Now()))
 
+    def join(self) -> Probe | None:
+        """The first of them; one that is under way counts who wants it."""
+        while probe := self.all().first():
+            if probe.has_ended or Probe.objects.live().filter(pk=probe.pk).update(asked=F("asked") + 1):
+                return probe
+        return None
+
+    def leave(self, probe_id: uuid.UUID) -> None:
+        """By one who wants no answer any more. With the last of them the row goes, and its worker gives up."""
+        with transaction.atomic():
+            probe = self.live().select_for_update().filter(pk=probe_id).first()
+            if probe is None:
+                return
+            if probe.asked > 1:
+                self.filter(pk=probe_id).update(asked=F("asked") - 1)
+            else:
+                probe.delete()
+
     def stalled(self) -> ProbeQuerySet:
         return self.running().filter(lease_expires_at__lt=Now())
 
@@ -110,6 +128,8 @@ class Probe(models.Model):
 
     status = models.CharField(max_length=8, choices=ProbeStatus.choices, default=ProbeStatus.QUEUED)
     losses = models.PositiveSmallIntegerField(default=0)
+    # How many have asked while it was under way, without those who want no answer any more.
+    asked = models.PositiveIntegerField(default=1, db_default=1)
     lease = models.UUIDField(null=True, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     # "node/pid/start time" of the worker process that holds the lease.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -62,6 +63,12 @@ def permission_denied(request: HttpRequest, exception: PermissionDenied) -> Http
 
 
 def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    return answer(request, Problem(404, "not_found", WORDS[404]))
+
+
+def row_is_gone(request: HttpRequest) -> HttpResponse:
+    """What somebody else deleted while it was looked at. In the log, since it might also be a mistake of ours."""
+    structlog.get_logger(__name__).warning("row_gone", exc_info=True)
     return answer(request, Problem(404, "not_found", WORDS[404]))
 
 

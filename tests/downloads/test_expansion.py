@@ -15,7 +15,7 @@ from accounts.principal import Principal
 from downloads import batches, expansion, probing, publishing, retention, specs, sweeping, tasks, workers
 from downloads.api.batch_requests import PlaylistRequestSerializer
 from downloads.engine.errors import ErrorCode, JobError
-from downloads.models import Batch, BatchStatus, Downloaded, Job, MediaFile, Probe, Status
+from downloads.models import Batch, BatchStatus, Downloaded, Job, MediaFile, Probe, ProbeKind, Status
 from tests.factories import JobFactory, MediaFileFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -207,6 +207,20 @@ def test_a_cancelled_batch_gets_no_more_jobs(owner: User) -> None:
     with pytest.raises(Exception, match="cannot be changed"):
         expansion.expand(stale)
     assert (reread(batch).status, batch.jobs.count()) == (BatchStatus.CANCELLED, 0)
+
+
+def test_the_list_of_a_cancelled_batch_is_read_on_only_for_others(owner: User) -> None:
+    batches.cancel(asked(owner))
+    assert not Probe.objects.exists()
+    first, second = asked(owner), asked(owner)
+    assert first.probe == second.probe
+    batches.cancel(first)
+    batches.cancel(first)
+    probe = Probe.objects.get()
+    assert (reread(first).probe, reread(second).probe) == (None, probe)
+    shown = probing.ask(owner, ProbeKind.LIST, second.url)
+    batches.cancel(second)
+    assert Probe.objects.get() == shown == probe
 
 
 def test_a_full_queue_lets_the_rest_wait(owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from downloads import bell, probing, sweeping, workers
 from downloads.api.problem import Problem
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.engine.spec import Event
-from downloads.models import Hold, HoldKind, Probe, ProbeKind, ProbeStatus
+from downloads.models import Hold, HoldKind, LeaseLostError, Probe, ProbeKind, ProbeStatus
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +57,27 @@ def test_who_asks_for_the_same_gets_the_same(owner: User, django_assert_num_quer
     with django_assert_num_queries(1):
         assert ask(owner) == probe
     assert OrmQ.objects.count() == 1
+
+
+def test_what_nobody_wants_any_more_is_given_up(owner: User) -> None:
+    probe = ask(owner)
+    assert ask(owner) == probe
+    probe.start(WORKER)
+    Probe.objects.leave(probe.pk)
+    assert Probe.objects.get() == probe
+    Probe.objects.leave(probe.pk)
+    assert not Probe.objects.exists()
+    with pytest.raises(LeaseLostError):
+        probe.renew()
+    assert ask(owner) != probe
+
+
+def test_what_has_been_found_stays_for_whoever_asks_next(owner: User) -> None:
+    probe = ask(owner)
+    finish(probe)
+    Probe.objects.leave(probe.pk)
+    assert ask(owner) == probe
+    assert Probe.objects.get().asked == 1
 
 
 def test_what_is_not_the_same_is_looked_at_anew(owner: User) -> None:

@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import User
 from downloads.models import Batch, BatchStatus, Job
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory
+from tests.vanishing import after_reading
 from tests.web.conftest import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +149,15 @@ def test_files_in_a_bucket_are_packed_like_others(page: Client, batch: Batch, se
     MediaFileFactory(job=add(batch, 1, finished=True), crc32=0)
     settings.S3_BUCKET = "media"
     assert "Save all as zip" in page.get(address(batch)).text
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_a_batch_that_goes_meanwhile_is_not_there(page: Client, batch: Batch, verb: str) -> None:
+    with after_reading("downloads_batch", batch):
+        assert page.post(address(batch, verb)).status_code in {302, 404}
+    assert page.post(address(batch, verb)).status_code == 404
+
+
+def test_a_batch_that_goes_meanwhile_is_not_there_for_programs(page: Client, batch: Batch) -> None:
+    with after_reading("downloads_batch", batch):
+        assert page.delete(f"/api/v1/batch/{batch.pk}").status_code == 404
