@@ -59,10 +59,6 @@ class Archive:
         }
 
 
-def can_be_made(batch: Batch) -> bool:
-    return MediaFile.objects.archivable().filter(job__batch=batch).exists()
-
-
 def of(batch: Batch) -> Archive | None:
     """With what there is now, and a list of what is not. None when there is no file at all."""
     jobs = list(batch.jobs.present().in_order())

@@ -16,8 +16,11 @@ JOBS_CHANGED = "jobs-changed"
 def back(request: HttpRequest, fallback: str = "home") -> HttpResponse:
     """To the address in the form's `next`, if that is on this server."""
     asked = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
-    return redirect(asked if is_ours else resolve_url(fallback))
+    return redirect(asked if is_ours(request, asked) else resolve_url(fallback))
+
+
+def is_ours(request: HttpRequest, address: str) -> bool:
+    return url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
 
 
 def offer_undo(request: HttpRequest, level: int, text: str, at: datetime | None) -> None:

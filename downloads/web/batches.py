@@ -15,11 +15,11 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.principal import principal_of
-from downloads import archives, batches
+from downloads import batches
 from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Batch, BatchKind, MediaFile, Status, Tally, TransitionError
-from downloads.web import answers, listing
+from downloads.web import answers, listing, remedies
 from downloads.web.library import as_id
 
 PAGE_SIZE = 25
@@ -146,7 +146,8 @@ def batch_context(request: HttpRequest, found: Batch) -> dict[str, Any]:
         "pages": pages,
         "previous": number - 1,
         "next": number + 1 if number < pages else 0,
-        "has_archive": archives.can_be_made(found),
+        "archive_bytes": MediaFile.objects.archivable().filter(job__batch=found).total_bytes(),
+        "steps": remedies.of_link(found.error_code, found.url),
     }
 
 

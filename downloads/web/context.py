@@ -8,11 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from downloads.diagnosis import version
 from downloads.models import Hold, HoldKind, Node
-from downloads.web import moments
+from downloads.web import moments, plurals
 
 THEME_COOKIE = "theme"
 THEMES = ("system", "light", "dark")
@@ -58,6 +58,22 @@ class Product:
     @property
     def distances(self) -> list[tuple[str, str]]:
         return moments.told()
+
+    @property
+    def too_many(self) -> str:
+        return plurals.forms(
+            lambda seconds: ngettext(
+                "That was a bit much at once. Try again in {seconds} second.",
+                "That was a bit much at once. Try again in {seconds} seconds.",
+                seconds,
+            )
+        )
+
+    @property
+    def several_ended(self) -> str:
+        return plurals.forms(
+            lambda count: ngettext("{count} download has ended.", "{count} downloads have ended.", count)
+        )
 
     @cached_property
     def theme(self) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +27,7 @@ from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import CookieJar, Probe, ProbeKind
 from downloads.models.cookies import MAX_NAME_LENGTH
+from downloads.web import again, answers
 
 CHANGES_PER_MINUTE = 30
 
@@ -83,7 +86,7 @@ def store(request: HttpRequest) -> HttpResponse:
             "{count} cookie is stored as {name}.", "{count} cookies are stored as {name}.", jar.cookie_count
         ).format(count=jar.cookie_count, name=jar.name),
     )
-    return redirect("cookies")
+    return redirect(_used_by(_next(request, request.POST), jar))
 
 
 @login_required
@@ -128,8 +131,22 @@ def _own(request: HttpRequest, cookie_id: uuid.UUID) -> CookieJar:
     return get_object_or_404(CookieJar.objects.owned_by(principal_of(request).user), pk=cookie_id)
 
 
+def _next(request: HttpRequest, asked: QueryDict) -> str:
+    """Where they were missing, if somebody came from there."""
+    address = asked.get("next", "")
+    return address if answers.is_ours(request, address) else ""
+
+
+def _used_by(address: str, jar: CookieJar) -> str:
+    """The form at `address` with these cookies chosen."""
+    if not address:
+        return reverse("cookies")
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({again.COOKIES: jar.pk})}"
+
+
 def _page(request: HttpRequest, form: CookiesForm, status: int = 200) -> HttpResponse:
     now = timezone.now()
     owned = CookieJar.objects.owned_by(principal_of(request).user).defer("ciphertext")
     context = {"form": form, "jars": [(jar, jar.is_expired(now)) for jar in owned]}
+    context["next"] = _next(request, request.POST if request.method == "POST" else request.GET)
     return render(request, "cookies/page.html", context, status=status)

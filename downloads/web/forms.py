@@ -205,6 +205,13 @@ class DownloadForm(forms.Form):
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
+    webhook_url = forms.CharField(
+        label=_("Webhook"),
+        required=False,
+        strip=True,
+        widget=forms.URLInput(attrs={"placeholder": "https://…", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("A server of yours that is told when it has completed or failed."),
+    )
     tags = TagsField(label=_("Tags"), required=False, help_text=_("Separated by commas."))
     # The minutes from UTC at that time where the browser is, filled in by a script; without one, times are UTC.
     utc_offset = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=-1080, max_value=1080)

@@ -22,7 +22,7 @@ from downloads.api.problem import Problem
 from downloads.models import CookieJar, Job, Preset
 from downloads.models.preset import PresetQuerySet
 from downloads.submission import submit
-from downloads.web import listing
+from downloads.web import again, listing
 from downloads.web.batches import under_way
 from downloads.web.forms import DownloadForm
 from downloads.web.library import as_id
@@ -92,20 +92,28 @@ def refused(request: HttpRequest, form: DownloadForm) -> HttpResponse:
 
 
 def first_choices(request: HttpRequest) -> dict[str, Any]:
-    """Those of `?preset=`, or of last time; `?fresh` for none.
+    """Those of `?preset=`, of the job `?again=`, or of last time; `?fresh` for none. `?cookies=` are to be used.
 
     A link comes by `?url=`, or as a phone shares it by `?text=`; `?urls=` are the lines that the field holds.
     """
     kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
     if preset := preset_of(request):
         kept = preset.options
+    jar = {"cookies_id": request.GET[again.COOKIES]} if request.GET.get(again.COOKIES) else {}
+    if job := job_of(request):
+        return again.choices_of(job) | jar
     links = [request.GET["url"]] if request.GET.get("url") else LINK.findall(request.GET.get("text", ""))
-    return {**kept, "urls": request.GET.get("urls") or "\n".join(links)}
+    return {**kept, **jar, "urls": request.GET.get("urls") or "\n".join(links)}
 
 
 def preset_of(request: HttpRequest) -> Preset | None:
     preset_id = as_id(request.GET.get("preset", ""))
     return presets_of(request).filter(pk=preset_id).first() if preset_id else None
+
+
+def job_of(request: HttpRequest) -> Job | None:
+    job_id = as_id(request.GET.get(again.AGAIN, ""))
+    return Job.objects.owned_by(principal_of(request).user).filter(pk=job_id).first() if job_id else None
 
 
 def presets_of(request: HttpRequest) -> PresetQuerySet:
@@ -117,7 +125,8 @@ def jars_of(request: HttpRequest) -> Iterable[tuple[Any, str]]:
 
 
 def home_page(request: HttpRequest, form: DownloadForm, status: int = 200, **more: Any) -> HttpResponse:
-    context = {"form": form, "presets": presets_of(request), **jobs_context(request), **more}
+    context = {"form": form, "presets": presets_of(request), "opens_options": again.OPEN in request.GET}
+    context |= jobs_context(request) | more
     return render(request, "home/page.html", context, status=status)
 
 

@@ -18,7 +18,7 @@ from downloads import discards
 from downloads.api.problem import Problem
 from downloads.models import Job, JobLog, MediaFile, Status, TransitionError
 from downloads.models.event import JobLogQuerySet
-from downloads.web import answers, listing, story, words
+from downloads.web import answers, listing, remedies, story, words
 
 LOG_LINES_SHOWN = 500
 DEFAULT_LEVEL = "info"
@@ -107,6 +107,7 @@ def job_context(request: HttpRequest, job: Job) -> dict[str, Any]:
         "files": words.stored_files(job),
         "main": words.main_file(job),
         "events": story.of(job),
+        "steps": remedies.of(principal_of(request).user, job),
         **log_context(request, job),
     }
 

@@ -32,7 +32,7 @@ from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Probe, ProbeKind
 from downloads.selection import ITEMS_PATTERN, Entry, Selection, is_backwards, named_by, numbers, ordered, passes
-from downloads.web import guesses
+from downloads.web import guesses, remedies
 from downloads.web.forms import DownloadForm
 from downloads.web.home import CHOICES, first_choices, jars_of
 
@@ -228,7 +228,7 @@ def _choices(request: HttpRequest, probe: Probe) -> dict[str, Any]:
 
 def _waiting(request: HttpRequest, probe: Probe) -> HttpResponse:
     kind = ERRORS[ErrorCode(probe.error_code)] if probe.error_code else None
-    context = {"probe": probe, "kind": kind, "host": addresses.parse(probe.url).host}
+    context = {"probe": probe, "kind": kind, "steps": remedies.of_link(probe.error_code, probe.url)}
     return render(request, "lists/waiting.html", context)
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext
+from django.utils.translation import get_language, get_language_info, gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -26,11 +27,16 @@ from downloads.api.problem import Problem
 from downloads.api.requests import DownloadRequestSerializer
 from downloads.engine.errors import ERRORS, ErrorCode, ErrorKind
 from downloads.models import Probe, ProbeKind
+from downloads.web import remedies
 from downloads.web.forms import QUALITIES, DownloadForm
 from downloads.web.home import home_page, jars_of
 
 LOOKS_PER_MINUTE = 60
-LANGUAGES_SHOWN = 8
+LANGUAGES_SHOWN = 12
+# How yt-dlp marks the language that is spoken.
+SAID = "-orig"
+# What it lists beside them.
+NO_LANGUAGES = frozenset({"live_chat", "rechat", "danmaku"})
 # What the sizes depend on.
 CHOICES = ("quality", "video_format", "audio_format", "clip_start_sec", "clip_end_sec")
 
@@ -43,6 +49,23 @@ class Size:
     label: str
     size_bytes: int | None
     is_offered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    code: str
+    is_automatic: bool = False
+
+    @property
+    def name(self) -> str:
+        """In the reader's own language, where Django knows it."""
+        code = self.code.removesuffix(SAID)
+        try:
+            known = get_language_info(code.lower())
+        except KeyError:
+            return code
+        name = str(known["name_translated"])
+        return name if known["code"] == code.lower() else f"{name} ({code})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +98,18 @@ class Preview:
         return thumbnails.address_of(self.probe.owner, self.about.get("thumbnail"))
 
     @property
-    def languages(self) -> str:
-        known = sorted((self.probe.result or {}).get("subtitles", {}))
-        more = ["…"] if len(known) > LANGUAGES_SHOWN else []
-        return ", ".join([*known[:LANGUAGES_SHOWN], *more])
+    def steps(self) -> list[remedies.Step]:
+        return remedies.of_link(self.probe.error_code, self.probe.url)
+
+    @property
+    def languages(self) -> list[Language]:
+        """Of the subtitles that there are; of those that the site makes by machine, what was said and the reader's."""
+        found = self.probe.result or {}
+        made = sorted(found.get("subtitles", {}).keys() - NO_LANGUAGES)
+        near = {get_language(), settings.LANGUAGE_CODE}
+        heard = [code for code in sorted(found.get("automatic_captions", {})) if code.endswith(SAID) or code in near]
+        automatic = [Language(code=code, is_automatic=True) for code in heard if code not in made]
+        return [*(Language(code=code) for code in made), *automatic][:LANGUAGES_SHOWN]
 
 
 @login_required

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
@@ -17,7 +15,7 @@ from django.utils.safestring import SafeString
 from downloads.api.representation import file_url
 from downloads.mime import is_shown_inline
 from downloads.models import Job, Kind, MediaFile
-from downloads.web import words
+from downloads.web import again, words
 from downloads.web.moments import relative
 
 register = template.Library()
@@ -125,8 +123,8 @@ def actions(job: Job) -> list[words.Action]:
 
 @register.filter
 def again_address(job: Job) -> str:
-    """The home page with the job's link in its field."""
-    return f"{reverse('home')}?{urlencode({'url': job.url})}"
+    """The home page with the job's link and choices in its form."""
+    return again.address(job)
 
 
 # --- Files ------------------------------------------------------------------------------------------------------

@@ -52,9 +52,11 @@ OPTION_LABELS = {
     "max_size_bytes": gettext_noop("Size limit"),
     "retention_hours": gettext_noop("Kept for (hours)"),
     "delete_after_download": gettext_noop("Delete after download"),
+    "webhook_url": gettext_noop("Webhook"),
     "reuse": gettext_noop("Use what was just downloaded"),
 }
-RESTING = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.STORAGE_FULL})
+# Ended by a limit or by hand: the next try goes on from there, or begins anew.
+GOES_ON = frozenset({ErrorCode.TIMEOUT, ErrorCode.CANCELLED})
 
 
 def name_of(job: Job) -> str:
@@ -111,13 +113,14 @@ def _as_text(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """`is_passing`: the job is tried again by itself."""
+    """`is_passing`: the job is tried again by itself. `may_pass`: another try may go well by time alone."""
 
     code: str
     title: str
     remedy: str
     message: str
     is_passing: bool
+    may_pass: bool
 
 
 def trouble_of(job: Job) -> Trouble | None:
@@ -132,6 +135,7 @@ def trouble_of(job: Job) -> Trouble | None:
         remedy=gettext(kind.remedy),
         message=gettext(message),
         is_passing=job.status != Status.FAILED,
+        may_pass=kind.is_retryable or job.error_code in GOES_ON,
     )
 
 

@@ -17,6 +17,12 @@
 
   let looked = "";
 
+  // The look of what is found out comes with the first link.
+  const bringStyle = () => {
+    if (document.querySelector(`link[href="${words.previewStyle}"]`)) return;
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: words.previewStyle }));
+  };
+
   // One link is looked at; of several, or of none, there is nothing to show.
   const look = () => {
     const links = field().value.split("\n").filter((line) => line.trim());
@@ -24,8 +30,31 @@
     const place = form().querySelector("[data-preview]");
     if (link === looked && (!link || place.firstElementChild)) return;
     looked = link;
-    if (link) htmx.trigger(place, "look");
-    else place.replaceChildren();
+    if (!link) return place.replaceChildren();
+    bringStyle();
+    htmx.trigger(place, "look");
+  };
+
+  const languages = () => {
+    const { download_subtitles: wanted, subtitle_languages: named } = form().elements;
+    return wanted.checked ? named.value.split(/[,\s]+/).filter(Boolean) : [];
+  };
+
+  const showLanguages = () => {
+    for (const button of form().querySelectorAll("[data-language]")) {
+      button.setAttribute("aria-pressed", languages().includes(button.dataset.language));
+    }
+  };
+
+  const chooseLanguage = ({ language, automatic }) => {
+    const { download_subtitles: wanted, subtitle_languages: named, auto_subtitles: machine } = form().elements;
+    const others = languages().filter((other) => other !== language);
+    const isChosen = !languages().includes(language);
+    const chosen = isChosen ? [...others, language] : others;
+    wanted.checked = chosen.length > 0;
+    named.value = chosen.join(", ") || named.dataset.default;
+    if (isChosen && automatic !== undefined) machine.checked = true;
+    count();
   };
 
   const count = () => {
@@ -43,6 +72,7 @@
     form().querySelector("[data-options-chosen]").textContent = differs.length
       ? words.changed.replace("{count}", differs.length)
       : "";
+    showLanguages();
   };
 
   const prepare = () => {
@@ -88,7 +118,7 @@
   // A text file of links is as good as the links. What is no text has none.
   const takeFiles = async (files) => {
     const texts = await Promise.all(files.filter((file) => file.size <= LARGEST_FILE).map((file) => file.text()));
-    if (!take(texts.join("\n"))) document.getElementById("announcer").textContent = words.noLink;
+    if (!take(texts.join("\n"))) htmx.trigger(document.body, "notice", { level: "warning", text: words.noLink });
   };
 
   document.addEventListener("drop", (event) => {
@@ -118,6 +148,8 @@
   });
 
   document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-language]");
+    if (button) chooseLanguage(button.dataset);
     if (!event.target.closest("[data-reset]")) return;
     event.preventDefault();
     for (const control of form().querySelectorAll(".options [data-default]")) {
@@ -131,6 +163,7 @@
     if (event.detail.elt === form() && event.detail.xhr.status === 200) afterSuccess();
   });
   document.addEventListener("htmx:afterSettle", (event) => {
+    showLanguages();
     if (!event.detail.elt.contains(form()) && event.detail.elt !== form()) return;
     prepare();
     look();

@@ -7,6 +7,7 @@
   const ANNOUNCE_MS = 1500;
   const HIDDEN_MS = 30000;
   const REFUSED_MS = 10000;
+  const LOST_MS = 5000;
   const words = document.currentScript.dataset;
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
   const ENDINGS = { "download.completed": words.ready, "download.failed": words.failed };
@@ -18,6 +19,11 @@
   let refreshedAt = Date.now();
   let hiding = 0;
   let ended = [];
+  let losing = 0;
+
+  const lost = document.createElement("p");
+  lost.className = "notice notice-warning";
+  lost.textContent = words.lost;
 
   const size = (count) => {
     let unit = 0;
@@ -61,7 +67,9 @@
   };
 
   const announce = () => {
-    announcer.textContent = ended.length === 1 ? ended[0] : words.several.replace("{count}", ended.length);
+    const forms = JSON.parse(words.several);
+    const form = new Intl.PluralRules(document.documentElement.lang).select(ended.length);
+    announcer.textContent = ended.length === 1 ? ended[0] : (forms[form] ?? forms.other).replace("{count}", ended.length);
     ended = [];
   };
 
@@ -81,7 +89,19 @@
     document.dispatchEvent(new CustomEvent("job-ended", { detail: { text, id: job.request_id } }));
   };
 
+  // A moment without the stream is nothing; after that, one is told that what is shown may be old.
+  const lose = () => {
+    losing ||= setTimeout(() => document.getElementById("toasts").append(lost), LOST_MS);
+  };
+
+  const find = () => {
+    clearTimeout(losing);
+    losing = 0;
+    lost.remove();
+  };
+
   const close = () => {
+    find();
     if (source) source.close();
     source = null;
   };
@@ -91,12 +111,16 @@
     source = new EventSource(root.dataset.live);
     source.onmessage = hear;
     // The stream tells of what is still to end: what ended before it began is seen only by looking again.
-    source.onopen = refresh;
+    source.onopen = () => {
+      find();
+      refresh();
+    };
     source.addEventListener("end", close);
     source.onerror = () => {
+      lose();
       // The browser comes back by itself, but not after a refusal: too many streams, or a session that has ended.
       if (!source || source.readyState !== EventSource.CLOSED) return;
-      close();
+      source = null;
       setTimeout(open, REFUSED_MS);
       refresh();
     };

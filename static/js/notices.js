@@ -30,8 +30,14 @@
     while (toasts.children.length > 3) toasts.firstChild.remove();
   };
 
+  const wait = (seconds) => {
+    const forms = JSON.parse(words.tooMany);
+    const form = new Intl.PluralRules(document.documentElement.lang).select(seconds);
+    return (forms[form] ?? forms.other).replace("{seconds}", seconds);
+  };
+
   const refusal = (xhr) => {
-    if (xhr.status === 429) return words.tooMany.replace("{seconds}", xhr.getResponseHeader("Retry-After") || "60");
+    if (xhr.status === 429) return wait(Number(xhr.getResponseHeader("Retry-After")) || 60);
     if (xhr.status === 403) return words.outdated;
     if (xhr.status === 404) return words.missing;
     return words.failed;

@@ -12,7 +12,7 @@
   };
 
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-notify]");
+    const button = event.target.closest("button[data-notify]");
     if (!button) return;
     if (root.dataset.notify === "on") localStorage.removeItem(KEY);
     else if ((await Notification.requestPermission()) === "granted") localStorage.setItem(KEY, "on");

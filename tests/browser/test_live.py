@@ -143,6 +143,21 @@ def test_tells_of_a_failure_with_its_reason(tab: Tab, user: User) -> None:
     expect(page.locator("#announcer")).to_have_text("A walk has failed.")
 
 
+def test_notifies_only_whoever_asks_for_it(new_tab: OpenTab, user: User) -> None:
+    JobFactory(owner=user, running=True, title="A walk")
+    tab = new_tab(permissions=["notifications"])
+    page = tab.open("/")
+    ask, stop = (page.get_by_role("button", name=name) for name in ("Notify me when done", "Notifications are on"))
+    expect(ask).to_be_visible()
+    page.locator("h1").click()
+    expect(ask).to_be_visible()
+    ask.click()
+    page.locator("h1").click()
+    expect(stop).to_be_visible()
+    stop.click()
+    expect(ask).to_be_visible()
+
+
 def test_filters_the_log_in_place(tab: Tab, user: User) -> None:
     job = JobFactory(owner=user, attempt=1)
     page = tab.open(f"/jobs/{job.pk}")
@@ -212,5 +227,5 @@ def test_tells_the_times_of_the_log_by_the_clock_of_the_reader(new_tab: OpenTab,
     job = JobFactory(owner=user, attempt=1)
     JobLog.objects.append(job, [(datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC), "info", "Extracting")])
     page = new_tab(timezone_id="Asia/Tokyo").open(f"/jobs/{job.pk}")
-    expect(page.locator("#log")).to_contain_text("Times are yours.")
+    expect(page.locator("#log")).to_contain_text("Times in your time zone.")
     expect(page.locator("#log time")).to_have_text("21:00:30")

@@ -48,6 +48,23 @@ def test_a_pasted_link_is_looked_at(tab: Tab, origin: Origin) -> None:
     inspect(page)
 
 
+def test_subtitles_that_there_are_can_be_chosen(tab: Tab) -> None:
+    page = tab.open("/")
+    paste(page, LINK)
+    finish(thumbnail=None)
+    german, english = (page.locator("#preview").get_by_role("button", name=name) for name in ("German", "English"))
+    german.click()
+    english.click()
+    expect(german).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("2 changed")).to_be_visible()
+    inspect(page)
+    english.click()
+    page.locator("[data-download-form] .button-primary").click()
+    expect(page.locator(".job-card")).to_have_count(1)
+    options = Job.objects.get().options
+    assert (options["download_subtitles"], options["subtitle_languages"]) == (True, ["de"])
+
+
 def test_sizes_follow_the_options(tab: Tab, origin: Origin) -> None:
     page = tab.open("/")
     paste(page, LINK)
@@ -129,7 +146,7 @@ def test_a_dropped_file_of_links_is_a_batch(tab: Tab) -> None:
 def test_a_dropped_file_without_links_says_so(tab: Tab) -> None:
     page = tab.open("/")
     page.evaluate(DROP, "nothing of interest")
-    expect(page.locator("#announcer")).to_have_text("There is no link in that file.")
+    expect(page.locator("#toasts")).to_contain_text("There is no link in that file.")
     expect(page.get_by_label("Links, one on each line")).to_have_value("")
 
 

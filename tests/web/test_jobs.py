@@ -72,7 +72,7 @@ def test_offers_the_link_again_when_the_files_are_gone(page: Client, user: User)
     MediaFileFactory(job=job, deleted_at=timezone.now())
     text = page.get(f"/jobs/{job.pk}").text
     assert "The files are deleted" in text
-    assert "/?url=https%3A%2F%2Fa.example%2F%3Fx%3D1%26y%3D2" in text
+    assert f'href="/?again={job.pk}"' in text
     assert f"/jobs/{job.pk}/keep" not in text
 
 
@@ -255,7 +255,7 @@ def test_shows_the_log_from_a_level_up(page: Client, user: User) -> None:
     JobLog.objects.append(job, [(timezone.now(), level, f"a {level} line") for level in JobLog.LEVELS])
     text = page.get(f"/jobs/{job.pk}/log", {"level": "warning"}, headers=HTMX).text
     assert ("a warning line" in text, "a error line" in text, "a info line" in text) == (True, True, False)
-    assert "Times are <span data-zone>UTC</span>." in text
+    assert "Times in <span data-zone>UTC</span>." in text
     assert "<html" in page.get(f"/jobs/{job.pk}/log", {"level": "nonsense"}).text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -56,11 +57,32 @@ def test_shows_what_was_found(page: Client) -> None:
     page.post("/preview", FORM, headers=HTMX)
     probe = finish()
     answer = page.get(f"/preview/{probe.pk}", headers=HTMX)
-    for words in ("A walk", "video.example", "Ada", "1:40", "Subtitles: de, en", "64.0 MB", "size not known"):
+    for words in ("A walk", "video.example", "Ada", "1:40", "64.0 MB", "size not known"):
         assert words in answer.text
     assert "load delay" not in answer.text
+    assert [(language.code, language.name) for language in answer.context["preview"].languages] == [
+        ("de", "German"),
+        ("en", "English"),
+    ]
     sizes = answer.context["preview"].sizes
     assert [size.quality for size in sizes if not size.is_offered] == ["2160p"]
+
+
+def test_offers_the_subtitles_that_there_are_in_the_readers_words(page: Client) -> None:
+    page.post("/preview", FORM, headers=HTMX)
+    probe = finish()
+    made: dict[str, list[Any]] = {code: [] for code in ("pt-BR", "de-AT", "tlh", "live_chat")}
+    heard: dict[str, list[Any]] = {code: [] for code in ("fr-orig", "fr", "de", "en", "zu")}
+    Probe.objects.update(result=found() | {"subtitles": made, "automatic_captions": heard})
+    text = page.get(f"/preview/{probe.pk}", headers=HTMX | {"Accept-Language": "de"}).text
+    assert re.findall(r'data-language="([\w-]+)"( data-automatic)?>([^<]+?) ?<', text) == [
+        ("de-AT", "", "Deutsch (de-AT)"),
+        ("pt-BR", "", "Brasilianisches Portugiesisch"),
+        ("tlh", "", "tlh"),
+        ("de", " data-automatic", "Deutsch"),
+        ("en", " data-automatic", "Englisch"),
+        ("fr-orig", " data-automatic", "Französisch"),
+    ]
 
 
 def test_tells_the_sizes_of_what_is_chosen(page: Client) -> None:
