@@ -1,4 +1,4 @@
-# mediadl in one image: docker run -p 8080:8080 -e API_KEY=… -v ./data:/app/data mediadl
+# mediadl in one image: docker run -p 8080:8080 -e API_KEY=… -v mediadl-data:/app/data mediadl
 FROM python:3.13-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app

@@ -92,6 +92,16 @@ def _is_fernet_key(text: str) -> bool:
 
 
 def _generated(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
+    """Raises ImproperlyConfigured: this is the first that is ever written into a data directory."""
+    try:
+        return _kept(path, make)
+    except OSError as failure:
+        here, user = path.parent, os.getuid()
+        remedy = f"Give it to user {user} (chown -R {user} {here}), or set DATA_DIR."
+        raise ImproperlyConfigured(f"{here} cannot be used: {failure.strerror}. {remedy}") from failure
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:

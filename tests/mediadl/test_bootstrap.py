@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from mediadl.bootstrap import SHORTEST_SECRET_KEY, load_cookie_keys, load_keys, load_secret_key, require_mount
+from tests.project.tree import ROOT
 
 GIVEN = "x" * SHORTEST_SECRET_KEY
 WEAK = "change-me"
@@ -124,3 +126,18 @@ def test_a_mount_that_is_missing_stops_the_start(tmp_path: Path) -> None:
     assert (require_mount(""), require_mount("/proc")) == ("", "/proc")
     with pytest.raises(ImproperlyConfigured, match=f"nothing is mounted at {tmp_path}"):
         require_mount(str(tmp_path))
+
+
+def test_a_data_directory_that_cannot_be_used_is_said_in_one_line_with_what_to_do(tmp_path: Path) -> None:
+    place = tmp_path / "file" / "data"
+    place.parent.write_text("no directory")
+    with pytest.raises(ImproperlyConfigured, match=f"{place} cannot be used: Not a directory"):
+        key(place)
+
+    command = [sys.executable, str(ROOT / "manage.py"), "up"]
+    environment = {"DATA_DIR": str(place), "PATH": os.environ["PATH"]}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert line.startswith(f"mediadl: {place} cannot be used: Not a directory. ")
+    assert f"chown -R {os.getuid()} {place}" in line

@@ -103,6 +103,7 @@ def test_a_download_goes_through_every_container(tmp_path: Path) -> None:
         assert (file.status_code, file.headers["server"]) == (200, "nginx")
         assert hashlib.sha256(file.content).hexdigest() == site.sha256("/clip.mp4")
         assert "x-accel-redirect" not in file.headers
+        assert re.fullmatch(r'"[0-9a-f]+-[0-9a-f]+"', file.headers["etag"]), "of nginx, which has read the file itself"
         part = client.get(job["file_url"], headers={"Range": "bytes=1000-1999"})
         assert (part.status_code, part.content) == (206, file.content[1000:2000])
 
