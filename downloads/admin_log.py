@@ -36,7 +36,10 @@ class KindFilter(admin.SimpleListFilter):
         return sorted(names, key=lambda pair: pair[1].casefold())
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(content_type=value) if (value := self.value()) else queryset
+        value = self.value()
+        if value is None:
+            return queryset
+        return queryset.filter(content_type=value) if value in dict(self.lookup_choices) else queryset.none()
 
 
 @admin.register(LogEntry)
