@@ -229,3 +229,31 @@ def test_tells_the_times_of_the_log_by_the_clock_of_the_reader(new_tab: OpenTab,
     page = new_tab(timezone_id="Asia/Tokyo").open(f"/jobs/{job.pk}")
     expect(page.locator("#log")).to_contain_text("Times in your time zone.")
     expect(page.locator("#log time")).to_have_text("21:00:30")
+
+
+@pytest.mark.parametrize(
+    ("locale", "seconds", "said"),
+    [
+        ("en-GB", "1", "Try again in 1 second."),
+        ("en-GB", "7", "Try again in 7 seconds."),
+        ("de-DE", "1", "in 1 Sekunde noch einmal."),
+        ("de-DE", "7", "in 7 Sekunden noch einmal."),
+    ],
+)
+def test_counts_as_the_language_does(new_tab: OpenTab, locale: str, seconds: str, said: str) -> None:
+    page = new_tab(locale=locale).open("/")
+    answer = {"status": 429, "headers": {"Retry-After": seconds}}
+    page.route("**/", lambda route: route.fulfill(**answer) if route.request.method == "POST" else route.continue_())
+    page.locator("[name=urls]").fill(URL)
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text(said)
+
+
+def test_says_that_the_stream_is_lost_until_it_is_back(new_tab: OpenTab) -> None:
+    tab = new_tab()
+    tab.page.route("**/api/v1/events", lambda route: route.abort())
+    page = tab.open("/")
+    lost = page.get_by_text("The connection is interrupted.")
+    expect(lost).to_be_visible(timeout=20_000)
+    page.unroute("**/api/v1/events")
+    expect(lost).to_have_count(0, timeout=30_000)
