@@ -60,7 +60,9 @@ class Plan:
         uid = self.accounts.get(user, user)
         limits = ["--bounding-set=-all", "--inh-caps=-all"] if self.drops_capabilities else []
         limits += ["--no-new-privs"] if self.gains_no_privileges else []
-        return ["setpriv", f"--reuid={uid}", f"--regid={group or uid}", "--clear-groups", *limits, "--", *command]
+        # Whoever becomes another user is no longer killed with its parent, unless it asks for that afterwards.
+        who = [f"--reuid={uid}", f"--regid={group or uid}", "--clear-groups", "--pdeathsig=KILL"]
+        return ["setpriv", *who, *limits, "--", *command]
 
 
 def main() -> None:

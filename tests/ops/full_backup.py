@@ -13,7 +13,7 @@ from tests.origin import Origin
 from tests.postgres import find_programs, throwaway_postgres
 from tests.product import ROOT, Product, own_database
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 def manage(product: Product, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -58,13 +58,13 @@ class Container:
     grace_seconds: float
     # `unshare`, which ends as the command does.
     process: subprocess.Popen[str]
+    # Of the command: the first process in its namespace.
+    pid: int
     log: Path
 
     @property
-    def pid(self) -> int:
-        """Of the command."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
+    def is_there(self) -> bool:
+        return Path(f"/proc/{self.pid}").exists()
 
     def run(self, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """As `docker compose exec`."""
@@ -76,7 +76,7 @@ class Container:
 
     def stop(self) -> int:
         """As `docker compose stop`: the exit status, and -9 when it has not ended in its time."""
-        with suppress(OSError, IndexError):
+        with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         try:
             return self.process.wait(self.grace_seconds)
@@ -84,6 +84,7 @@ class Container:
             return self.kill()
 
     def kill(self) -> int:
+        """The command goes with `unshare`, and everything in its namespace with the command."""
         self.process.kill()
         return self.process.wait()
 
@@ -129,6 +130,8 @@ class Machine:
             relay.wait()
         for container in self.containers.values():
             container.kill()
+        ended = [container for container in self.containers.values() if container.pid]
+        wait_until(lambda: not any(container.is_there for container in ended), 30, what="the end of all of them")
 
     def __getitem__(self, name: str) -> Container:
         return self.containers[name]
@@ -204,10 +207,11 @@ class Machine:
                 stderr=written,
                 text=True,
             )
-        container = Container(plan=plan, grace_seconds=grace_seconds, process=process, log=log)
+        container = Container(plan=plan, grace_seconds=grace_seconds, process=process, pid=0, log=log)
         self._tell(container, plan.text())
         assert process.stdout
         assert process.stdout.readline() == "there\n", container.said()
+        container.pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
         return container
 
     def _go(self, container: Container) -> None:
