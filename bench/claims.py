@@ -1,8 +1,8 @@
 """What it costs to claim the next job while none, few, 10,000 and 100,000 others wait.
 
 In time, and in what the database does for it, which no other load disturbs: PostgreSQL's blocks that were looked at,
-SQLite's instructions. Three queues: twenty owners by turns, one owner alone, and, worst, twenty one after the other who
-all have something running, so that the first job of each is looked for.
+SQLite's instructions. Of twenty owners by turns, and of one alone, the beginning of the queue tells. It does not of
+twenty one after the other who are all busy or at their limit, nor of a host at its limit in front of all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from bench.stand import databases, line, timed
 from tests.postgres import throwaway_postgres
 
 OWNERS = 20
+HOST, FULL_HOST, HOST_LIMIT = "media.example.org", "full.example.org", 4
 FEW = 100
 WAITING = (0, FEW, 10_000, 100_000)
 CLAIMS = 100
@@ -27,6 +29,18 @@ COUNTED = 21
 STEP = 10
 BOUND = 1.5
 WORKER = "bench/1/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """`waiting` says whose jobs wait, in this order; those of `running` have one that runs; `next` submit by turns."""
+
+    name: str
+    waiting: Callable[[int], list[Any]]
+    host: str = HOST
+    running: Sequence[Any] = ()
+    next: Sequence[Any]
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -50,76 +64,104 @@ def measure() -> None:
 
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
+    from django.test import override_settings  # noqa: PLC0415
 
     from accounts.models import User  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
-    owners = [User.objects.create(username=f"owner-{number}", password="!") for number in range(OWNERS)]
-    compare("20 owners by turns", owners, owners_of=lambda waiting: owners * (waiting // OWNERS))
-    compare("1 owner", owners[:1], owners_of=lambda waiting: owners[:1] * waiting)
-    compare(
-        "20 busy owners, one after the other",
-        owners,
-        owners_of=lambda waiting: [owner for owner in owners for _ in range(waiting // OWNERS)],
+    owners = [User.objects.create(username=f"owner-{number}", password="!") for number in range(OWNERS + 1)]
+    for case in cases(*owners):
+        with override_settings(**case.limits):
+            compare(case)
+
+
+def cases(other: Any, *owners: Any) -> Iterator[Case]:
+    def by_turns(waiting: int) -> list[Any]:
+        return list(owners) * (waiting // OWNERS)
+
+    def one_after_the_other(waiting: int) -> list[Any]:
+        return [owner for owner in owners for _ in range(waiting // OWNERS)]
+
+    yield Case(name="20 owners by turns", waiting=by_turns, next=owners)
+    yield Case(name="1 owner", waiting=lambda waiting: [owners[0]] * waiting, next=owners[:1])
+    yield Case(name="20 busy owners", waiting=one_after_the_other, running=owners, next=owners)
+    yield Case(
+        name="20 owners at their limit before another",
+        waiting=one_after_the_other,
         running=owners,
+        next=[other],
+        limits={"MAX_JOBS_PER_OWNER": 1},
+    )
+    yield Case(
+        name="20 owners, a host at its limit before another",
+        waiting=one_after_the_other,
+        host=FULL_HOST,
+        running=owners[:HOST_LIMIT],
+        next=owners,
+        limits={"MAX_JOBS_PER_HOST": HOST_LIMIT},
     )
 
 
-def compare(
-    name: str, owners: list[Any], *, owners_of: Callable[[int], list[Any]], running: Sequence[Any] = ()
-) -> None:
-    """`owners_of` says whose jobs wait, in this order; those of `running` have one that runs."""
+def compare(case: Case) -> None:
     from django.db import connection  # noqa: PLC0415
     from django.utils import timezone  # noqa: PLC0415
 
-    from downloads.models import Job, Status  # noqa: PLC0415
+    from downloads.models import Status  # noqa: PLC0415
 
     unit = "blocks" if connection.vendor == "postgresql" else "instructions"
     bases: dict[int, float] = {}
     for waiting in WAITING:
-        Job.objects.all().delete()
-        fill(owners_of(waiting))
-        for owner in running:
+        clear()
+        fill(case.waiting(waiting), case.host)
+        for owner in case.running:
             lease = {"lease": uuid.uuid4(), "lease_expires_at": timezone.now() + timedelta(hours=1)}
-            job_of(
-                owner, 0, status=Status.RUNNING, attempt=1, worker="bench/2/1", started_at=timezone.now(), **lease
-            ).save()
-        print(line(f"{connection.vendor}: claim, {name}, {waiting:,} others queued", claims(owners)))
-        work = sorted(efforts(owners))[COUNTED // 2]
+            runs = {"status": Status.RUNNING, "attempt": 1, "worker": "bench/2/1", "started_at": timezone.now()}
+            job_of(owner, 0, case.host, **runs, **lease).save()
+        print(line(f"{connection.vendor}: claim, {case.name}, {waiting:,} others queued", claims(case.next)))
+        work = sorted(efforts(case.next))[COUNTED // 2]
         bases[waiting] = work
         ratios = [f"{work / base:.2f} of {fewer:,}" for fewer, base in bases.items() if fewer <= FEW]
         print(f"   {work:,.0f} {unit}: {', '.join(ratios)} (bound {BOUND})", flush=True)
 
 
-def fill(owners: list[Any]) -> None:
+def clear() -> None:
+    """Without Django, which would read a hundred thousand rows first."""
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        for table in ("downloads_jobevent", "downloads_job"):
+            cursor.execute(f"DELETE FROM {table}")
+
+
+def fill(owners: list[Any], host: str) -> None:
     """A queued job of each, and the statistics that a server keeps by itself."""
     from django.db import connection  # noqa: PLC0415
 
     from downloads.models import Job  # noqa: PLC0415
 
-    Job.objects.bulk_create((job_of(owner, number) for number, owner in enumerate(owners)), batch_size=500)
+    Job.objects.bulk_create((job_of(owner, number, host) for number, owner in enumerate(owners)), batch_size=500)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-def job_of(owner: Any, number: int, **fields: Any) -> Any:
+def job_of(owner: Any, number: int, host: str = HOST, **fields: Any) -> Any:
     from downloads.models import Job  # noqa: PLC0415
 
-    return Job(owner=owner, url=f"https://media.example.org/{number}", host="media.example.org", **fields)
+    return Job(owner=owner, url=f"https://{host}/{number}", host=host, **fields)
 
 
-def claims(owners: list[Any]) -> list[float]:
+def claims(owners: Sequence[Any]) -> list[float]:
     return [timed(claim) for claim in to_claim(owners, CLAIMS)]
 
 
-def efforts(owners: list[Any]) -> list[float]:
+def efforts(owners: Sequence[Any]) -> list[float]:
     from django.db import connection  # noqa: PLC0415
 
     counted = blocks if connection.vendor == "postgresql" else instructions
     return [counted(claim) for claim in to_claim(owners, COUNTED)]
 
 
-def to_claim(owners: list[Any], count: int) -> Iterator[Callable[[], Any]]:
+def to_claim(owners: Sequence[Any], count: int) -> Iterator[Callable[[], Any]]:
     """Each after a submission, and what it has claimed is gone before the next, so that as many go on waiting."""
     from downloads.claims import claim  # noqa: PLC0415
     from downloads.models import Job  # noqa: PLC0415

@@ -1,14 +1,16 @@
 """Which job a free worker slot takes next: eligible, under its caps, by priority, then fair share, then age.
 
 Mostly the beginning of the queue tells. Where nothing of it may start, or all belongs to owners who have something
-running, the first job of each owner who waits is looked for. So what waits behind costs nothing.
+running, the first job in line of each owner who waits is looked at, and tells unless it may not start. Then the first
+that may is looked for: of each owner, and past the hosts that start nothing now. So what waits behind costs nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +20,8 @@ from django.db import connection, transaction
 from accounts.quotas import chosen
 from downloads import crash_points
 from downloads.models import Held, Job, TransitionError
-from downloads.models.jobs import InLine, JobQuerySet
+from downloads.models.jobs import JobQuerySet
+from downloads.models.line import First, InLine, heads
 
 # Any constant will do, as long as nothing else uses it.
 CLAIM_LOCK = 0x6D64_6C31
@@ -97,14 +100,32 @@ class Shut:
             and job.fingerprint not in self.fingerprints
         )
 
-    def others(self) -> JobQuerySet:
-        """Those that may start, whatever their owner."""
+    def startable(self) -> JobQuerySet:
+        """Those that it lets start, as the database is asked for them."""
         jobs = Job.objects.eligible()
-        kinds = {"host": self.hosts, "batch": self.batches, "api_key": self.keys, "fingerprint": self.fingerprints}
+        kinds = {
+            "owner": self.owners,
+            "host": self.hosts,
+            "batch": self.batches,
+            "api_key": self.keys,
+            "fingerprint": self.fingerprints,
+        }
         for kind, values in kinds.items():
             if values:
                 jobs = jobs.exclude(**{f"{kind}__in": values})
         return jobs
+
+    def firsts_of(self, owners: Collection[uuid.UUID]) -> list[InLine | First]:
+        """What each of them would start next, for one host or another."""
+        if not owners:
+            return []
+        lanes = Job.objects.queued().first_of_each_lane(owners, but=self.hosts) if self.hosts else None
+        if lanes is None:
+            return [*self.startable().first_of_each_owner(owners)]
+        # For a host that is open, and yet it may not start: one behind it could.
+        hidden = {lane.owner for lane in lanes if not self.lets(lane)}
+        found = [lane for lane in lanes if lane.owner not in hidden]
+        return [*found, *self.startable().first_of_each_owner(hidden)] if hidden else [*found]
 
 
 def claim(worker: str) -> Job | None:
@@ -117,9 +138,11 @@ def claim(worker: str) -> Job | None:
         held = Held.now()
         if held.stops(worker):
             return None
-        for job_id in _candidates(Load.now(), held):
+        load = Load.now()
+        shut = Shut.by(load, held)
+        for job_id in _candidates(load, shut):
             try:
-                job = Job.objects.get(pk=job_id)
+                job = shut.startable().get(pk=job_id)
                 job.start(worker)
             except (Job.DoesNotExist, TransitionError):
                 continue
@@ -135,12 +158,17 @@ def _one_at_a_time() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
 
 
-def _candidates(load: Load, held: Held) -> Iterator[uuid.UUID]:
-    """Best first; the first one is nearly always taken."""
-    shut = Shut.by(load, held)
+def _candidates(load: Load, shut: Shut) -> Iterator[uuid.UUID]:
+    """Best first; the first one is nearly always taken. Of those that were not read, it may turn out not to start."""
+
+    def rank(job: InLine | First) -> tuple[int, int, uuid.UUID]:
+        return (-job.priority, load.owners[job.owner], job.id)
+
     line = Job.objects.queued().beginning(BEGINNING)
-    may_start = [job for job in line if shut.lets(job)]
-    best = min(may_start, key=lambda job: (-job.priority, load.owners[job.owner], job.id), default=None)
+    firsts: dict[uuid.UUID, InLine | First] = {}
+    for job in filter(shut.lets, line):
+        firsts.setdefault(job.owner, job)
+    best = min(firsts.values(), key=rank, default=None)
     is_all = len(line) < BEGINNING
     if best is not None:
         # What was not read is younger or of lower priority: it goes first only by the fair share of its owner.
@@ -148,6 +176,10 @@ def _candidates(load: Load, held: Held) -> Iterator[uuid.UUID]:
             yield best.id
     elif is_all:
         return
-    firsts = shut.others().first_of_each_owner(but=shut.owners)
-    firsts.sort(key=lambda first: (-first.priority, load.owners[first.owner], first.id))
-    yield from (first.id for first in firsts)
+    known = firsts.keys() | shut.owners
+    others = [head for head in heads() if head.owner not in known]
+    # Whoever has only such in the beginning that may not start: their turn could be next by one that was not read.
+    if not {job.owner for job in line} - known and (best or others):
+        yield min(itertools.chain(firsts.values(), others), key=rank).id
+    found = shut.firsts_of([head.owner for head in others])
+    yield from (first.id for first in sorted(itertools.chain(firsts.values(), found), key=rank))

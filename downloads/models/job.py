@@ -182,6 +182,11 @@ class Job(models.Model):
                 F("owner"), F("priority").desc(), F("id"), name="job_claim", condition=Q(status=Status.QUEUED)
             ),
             models.Index(F("priority").desc(), F("id"), name="job_next", condition=Q(status=Status.QUEUED)),
+            models.Index(
+                *(F("owner"), F("host"), F("priority").desc(), F("id")),
+                name="job_lane",
+                condition=Q(status=Status.QUEUED),
+            ),
             # Progress and leases are left out of every index, so that a heartbeat stays a heap-only update.
             models.Index(fields=["id"], name="job_running", condition=Q(status=Status.RUNNING)),
             models.Index(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
-from django.db.models import Count, ExpressionWrapper, F, Min, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.expressions import Combinable, RawSQL
-from django.db.models.functions import Cast, Concat, Now
+from django.db.models import Count, F, Min, Q, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from downloads.engine.errors import ErrorCode
 from downloads.models.event import JobEvent
 from downloads.models.file import UNDO_TIME
+from downloads.models.line import LineQuerySet
 from downloads.models.statuses import FINISHED, UNFINISHED, Status
 
 if TYPE_CHECKING:
@@ -24,18 +22,6 @@ if TYPE_CHECKING:
     from downloads.models.job import Job
 
 COUNT_QUEUED = "SELECT COUNT(*) FROM downloads_job WHERE owner_id = %s AND status = %s"
-
-# From one owner to the next by the index, past all that each has waiting: users may be many, and jobs more.
-OWNERS_WHO_WAIT = """
-    WITH RECURSIVE waiting(owner_id) AS (
-        SELECT (SELECT owner_id FROM downloads_job WHERE status = %s ORDER BY owner_id LIMIT 1)
-        UNION ALL
-        SELECT (
-            SELECT job.owner_id FROM downloads_job job WHERE job.status = %s AND job.owner_id > waiting.owner_id
-            ORDER BY job.owner_id LIMIT 1
-        ) FROM waiting WHERE waiting.owner_id IS NOT NULL
-    ) SELECT owner_id FROM waiting WHERE owner_id IS NOT NULL
-"""
 
 Moment = datetime | Combinable
 # So much of a link is indexed: all of it would be too long for some.
@@ -50,26 +36,7 @@ class UrlStart(models.Func):
     output_field = models.TextField()
 
 
-class First(NamedTuple):
-    id: uuid.UUID
-    owner: uuid.UUID
-    priority: int
-
-
-class InLine(NamedTuple):
-    """What a claim has to know of a job that waits."""
-
-    id: uuid.UUID
-    owner: uuid.UUID
-    priority: int
-    host: str
-    batch: uuid.UUID | None
-    key: uuid.UUID | None
-    fingerprint: uuid.UUID | None
-    is_due: bool
-
-
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(LineQuerySet):
     def belonging_to(self, owner: User) -> JobQuerySet:
         """All that are there, also those that the owner has deleted and could still have back."""
         return self.filter(owner=owner)
@@ -208,10 +175,6 @@ class JobQuerySet(models.QuerySet["Job"]):
         live = Q(files__deleted_at__isnull=True)
         return self.aggregate(total=Sum("files__size_bytes", filter=live, default=0))["total"] or 0
 
-    def as_claimed(self) -> JobQuerySet:
-        """Those of one owner are claimed in this order."""
-        return self.order_by("-priority", "id")
-
     def queued_by_owner(self) -> models.QuerySet[Any, Any]:
         """One row for each owner and priority: how many wait, how many of them are due, and since when the first."""
         queued = self.queued().order_by("-priority", "owner__username")
@@ -230,25 +193,3 @@ class JobQuerySet(models.QuerySet["Job"]):
     def retried_with_their_batch(self) -> JobQuerySet:
         """The failed, and what was cancelled only because another failed."""
         return self.filter(Q(status=Status.FAILED) | Q(status=Status.CANCELLED, error_code=ErrorCode.CANCELLED))
-
-    def beginning(self, count: int) -> list[InLine]:
-        """The first ones in line, due or not: one look at an index, however many are behind."""
-        is_due = ExpressionWrapper(Q(eligible_at__lte=Now()), output_field=models.BooleanField())
-        columns = ("id", "owner_id", "priority", "host", "batch_id", "api_key_id", "fingerprint")
-        return [InLine(*row) for row in self.as_claimed().values_list(*columns, is_due)[:count]]
-
-    def first_of_each_owner(self, *, but: Iterable[Any] = ()) -> list[First]:
-        """The job that each owner who waits would start next: two looks at an index for each."""
-        # In one value, since a subquery gives one, and another would look again.
-        text = models.TextField()
-        both = Concat(Cast("priority", text), Value(" "), Cast("id", text), output_field=text)
-        first = self.filter(owner=OuterRef("pk")).as_claimed().values(both=both)[:1]
-        waiting = RawSQL(OWNERS_WHO_WAIT, [Status.QUEUED, Status.QUEUED])  # noqa: S611 - a constant
-        owners = get_user_model().objects.filter(pk__in=waiting).exclude(pk__in=list(but))
-        found = owners.annotate(both=Subquery(first)).values_list("pk", "both")
-        return [
-            First(uuid.UUID(job_id), owner, int(priority))
-            for owner, both in found
-            if both
-            for priority, job_id in [both.split(" ")]
-        ]

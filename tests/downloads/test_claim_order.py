@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as current
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import ApiKey, Scope
+from accounts.models import ApiKey, Scope, User
 from downloads.claims import BEGINNING, claim
-from downloads.models import BatchStatus, Hold, HoldKind, Job, Priority, Status
+from downloads.models import BatchStatus, Hold, HoldKind, Job, Priority, Status, line
 from tests.factories import BatchFactory, JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +123,44 @@ def test_who_has_nothing_running_is_found_behind_whatever_is_in_front(count: int
     assert claim("node/1/1") == behind
 
 
+def full_host_at_the_front(count: int) -> tuple[Job, Job]:
+    """`count` jobs of a host at its limit, and behind them, of another host, one of their owner and one of another."""
+    owner = UserFactory()
+    JobFactory.create_batch(current.MAX_JOBS_PER_HOST, owner=owner, host="full.example", running=True)
+    add_to_full_host(owner, count)
+    return JobFactory(owner=owner), JobFactory(owner=UserFactory())
+
+
+def add_to_full_host(owner: User, count: int) -> None:
+    jobs = [Job(owner=owner, url="http://full.example/clip.mp4", host="full.example") for _ in range(count)]
+    Job.objects.bulk_create(jobs)
+
+
+@pytest.mark.parametrize("most_lanes", [1, line.MOST_LANES])
+@pytest.mark.parametrize("count", [BEGINNING - 2, BEGINNING - 1, BEGINNING, 3 * BEGINNING])
+def test_a_host_at_its_limit_hides_no_job_behind_its_own(
+    count: int, most_lanes: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MAX_JOBS_PER_HOST = 2
+    monkeypatch.setattr(line, "MOST_LANES", most_lanes)
+    same, another = full_host_at_the_front(count)
+    hosts = [JobFactory(owner=same.owner, host=host, priority=Priority.LOW) for host in HOSTS]
+
+    assert [claim("node/1/1") for _ in range(5)] == [another, same, *hosts]
+    assert claim("node/1/1") is None
+
+
+def test_who_waits_for_a_full_host_alone_lets_others_go_on(settings: Settings) -> None:
+    settings.MAX_JOBS_PER_HOST = 1
+    owner = UserFactory()
+    JobFactory(owner=owner, host="full.example", running=True)
+    for waiting in UserFactory.create_batch(3):
+        add_to_full_host(waiting, BEGINNING)
+    behind = JobFactory(owner=UserFactory(), priority=Priority.LOW)
+
+    assert [claim("node/1/1"), claim("node/1/1")] == [behind, None]
+
+
 def test_priority_ends_the_search_for_who_has_less(settings: Settings) -> None:
     settings.MAX_JOBS_PER_OWNER = 0
     busy_at_the_front(BEGINNING)
@@ -129,7 +168,21 @@ def test_priority_ends_the_search_for_who_has_less(settings: Settings) -> None:
     assert claim("node/1/1") == important
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a small table as a whole")
+by_indexes = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a small table as a whole")
+
+
+@by_indexes
+def test_jobs_of_a_full_host_are_not_looked_at_one_by_one(settings: Settings) -> None:
+    settings.MAX_JOBS_PER_HOST = 1
+    same, _ = full_host_at_the_front(2 * BEGINNING)
+    few = _instructions(lambda: claim("node/1/1"))
+    add_to_full_host(same.owner, 20 * BEGINNING)
+    JobFactory(owner=UserFactory(), priority=Priority.LOW)
+    Job.objects.running().filter(host="media.example").delete()
+    assert _instructions(lambda: claim("node/1/1")) < 2 * few
+
+
+@by_indexes
 def test_users_who_have_nothing_waiting_are_not_looked_at_one_by_one() -> None:
     busy_at_the_front(2 * BEGINNING)
     few = _instructions(lambda: claim("node/1/1"))
