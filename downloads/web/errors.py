@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -43,6 +43,10 @@ WORDS = {
     500: gettext_noop("It has been written to the log. Nothing you did is lost; try again in a moment."),
     503: gettext_noop("The database cannot be reached at the moment. Nothing was lost; try again in a moment."),
 }
+HOST_WORDS = gettext_noop(
+    "This server does not go by the name in the address. Whoever runs it can set PUBLIC_BASE_URL, or add the name to "
+    "ALLOWED_HOSTS."
+)
 # Where the same may go well a moment later.
 PASSING = frozenset({429, 500, 503})
 CSRF_WORDS = gettext_noop(
@@ -55,7 +59,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return plain_response(request, problem_of(exception))
     if isinstance(exception, RequestDataTooBig):
         return answer(request, Problem(413, "body_too_large", WORDS[413]))
-    return answer(request, Problem(400, "bad_request", WORDS[400]))
+    words = HOST_WORDS if isinstance(exception, DisallowedHost) else WORDS[400]
+    return answer(request, Problem(400, "bad_request", words))
 
 
 def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:

@@ -7,13 +7,20 @@ from datetime import timedelta
 from django.utils.translation import gettext, gettext_noop
 
 # Whole seconds below which a moment is told in the unit: the same table as in static/js/time.js.
-SPANS = ((45, 1, "now"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h"), (float("inf"), 86400, "days"))
-# By the unit: of what was, and of what will be. There are always two days at least.
+SPANS = (
+    (45, 1, "now"),
+    (90 * 60, 60, "min"),
+    (36 * 3600, 3600, "h"),
+    (730 * 86400, 86400, "days"),
+    (float("inf"), 31557600, "years"),
+)
+# By the unit: of what was, and of what will be. There are always two days, or years, at least.
 WORDS = {
     "now": (gettext_noop("just now"), gettext_noop("in a moment")),
     "min": (gettext_noop("{count} min ago"), gettext_noop("in {count} min")),
     "h": (gettext_noop("{count} h ago"), gettext_noop("in {count} h")),
     "days": (gettext_noop("{count} days ago"), gettext_noop("in {count} days")),
+    "years": (gettext_noop("{count} years ago"), gettext_noop("in {count} years")),
 }
 
 

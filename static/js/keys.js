@@ -27,7 +27,8 @@
   const draw = (section) => {
     const sheet = document.createElement("dialog");
     sheet.className = "sheet";
-    sheet.setAttribute("aria-label", section.querySelector("h2").textContent);
+    const title = section.querySelector("h2");
+    sheet.setAttribute("aria-label", title.textContent);
     section.removeAttribute("id");
     const form = document.createElement("form");
     form.method = "dialog";
@@ -35,7 +36,7 @@
     close.className = "button";
     close.autofocus = true;
     close.textContent = words.close;
-    form.append(close);
+    form.append(title, close);
     sheet.append(form, section);
     drawSwitch(sheet);
     sheet.addEventListener("close", () => sheet.remove());

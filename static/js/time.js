@@ -3,7 +3,7 @@
   "use strict";
 
   const words = document.currentScript.dataset;
-  const SPANS = [[45, 1, "now"], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
+  const SPANS = [[45, 1, "now"], [5400, 60, "min"], [129600, 3600, "h"], [63072000, 86400, "days"], [Infinity, 31557600, "years"]];
 
   const relative = (milliseconds) => {
     const seconds = Math.abs(milliseconds) / 1000;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accounts.models import User
 from tests.browser.conftest import Tab
 from tests.browser.test_accessibility import UNBROKEN, inspect
+from tests.product import wait_until
 from webhooks import outbox
 from webhooks.models import Delivery, DisabledReason, Endpoint, Failure
 
@@ -52,3 +53,19 @@ def test_without_a_script(plain_tab: Tab, user: User) -> None:
     page.get_by_text("The message is sent again").wait_for()
     page.get_by_role("button", name="Disable").click()
     page.get_by_text("Disabled: it is told nothing").wait_for()
+
+
+def test_what_comes_of_a_message_is_shown_by_itself_and_no_longer_than_it_moves(tab: Tab, user: User) -> None:
+    endpoint, _ = Endpoint.objects.add(user, url="https://hooks.example.org/", events=["download.completed"])
+    page = tab.open(f"/webhooks/{endpoint.pk}/")
+    page.get_by_role("button", name="Send a test").click()
+    page.locator("#deliveries").get_by_text("Waiting", exact=True).nth(1).wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    wait_until(lambda: page.wait_for_timeout(100) or len(asked) > 1, 20)
+    Delivery.objects.bury(Failure.TIMEOUT)
+    page.locator("#deliveries").get_by_text("It took too long").wait_for()
+    asked.clear()
+    page.wait_for_timeout(3000)
+    assert asked == []
+    assert page.locator("#deliveries").count() == 1

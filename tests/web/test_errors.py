@@ -47,6 +47,14 @@ def test_programs_get_a_problem_document(view: object, status: int) -> None:
     assert b'"request_id": "0123456789"' in answer.content
 
 
+def test_a_name_that_is_not_the_servers_is_told_from_other_mistakes(db: None) -> None:
+    """What somebody sees who has put it behind another name."""
+    answer = Client().get("/", headers={"Host": "media.example.org"})
+    assert answer.status_code == 400
+    assert "This server does not go by the name in the address." in answer.text
+    assert "media.example.org" not in answer.text
+
+
 def test_says_when_to_come_back() -> None:
     assert errors.service_unavailable(request("/"))["Retry-After"] == "5"
 

@@ -179,6 +179,6 @@ def test_a_delivery_leads_to_its_download(page: Client, user: User, endpoint: En
 
 
 def test_what_is_about_to_come_is_waited_for(page: Client, endpoint: Endpoint, delivery: Delivery) -> None:
-    assert 'hx-trigger="every 2s"' in page.get(at(endpoint)).text
+    assert 'hx-trigger="load delay:2s"' in page.get(at(endpoint)).text
     Delivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    assert 'hx-trigger="every 2s"' not in page.get(at(endpoint)).text
+    assert 'hx-trigger="load delay:2s"' not in page.get(at(endpoint)).text
