@@ -1,4 +1,4 @@
-"""What sending a file through the ASGI layers costs, beside reading it plainly and beside `python -m http.server`.
+"""What sending a file through the ASGI layers costs, beside a plain read, `http.server` and nginx where there is one.
 
     python -m bench.files [--size MIB] [--clients 1 20] [--rounds 3]
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -20,7 +22,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.product import free_port, wait_until
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
 TICKS = os.sysconf("SC_CLK_TCK")
+# As ops/nginx.conf sends them, once mediadl has said which.
+NGINX_CONF = """
+master_process off; daemon off; pid nginx.pid; error_log stderr;
+events {{}}
+http {{
+    access_log off; sendfile on; client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
 PORT = re.compile(r"port (\d+)|127\.0\.0\.1:(\d+)")
 
 
@@ -103,10 +118,28 @@ def http_server(root: Path, clients: int, size: int) -> Figure:
         return fetch(f"http://127.0.0.1:{port}/file", clients, size, pid)
 
 
+def nginx(root: Path, clients: int, size: int) -> Figure:
+    port = free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        written = Path(directory) / "nginx.conf"
+        written.write_text(NGINX_CONF.format(port=port, root=root))
+        # nginx does not say its port.
+        script = f"echo port {port}; exec {NGINX} -p {directory} -c {written}"
+        with running(["sh", "-c", script]) as (pid, _):
+            wait_until(lambda: _listens(port), 10)
+            return fetch(f"http://127.0.0.1:{port}/file", clients, size, pid)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
 ROWS: dict[str, Callable[[Path, int, int], Figure]] = {
     "plain read": read_plainly,
     "http.server": http_server,
     "mediadl.asgi": layers,
+    **({"nginx": nginx} if NGINX else {}),
 }
 
 

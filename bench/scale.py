@@ -1,6 +1,7 @@
-"""More machines: jobs a minute with 1, 2 and 4 of them, and how soon a submitted job starts by each way of waking.
+"""More machines: jobs a minute with 1, 2 and 4 of them, how soon a submitted job starts by each way of waking, and what
+one of them is to PostgreSQL.
 
-    python -m bench.scale [throughput] [latency]
+    python -m bench.scale [throughput] [latency] [database]
 
 Machines are process trees with a DATA_DIR each, on one PostgreSQL. All of them share this computer: downloads whose
 origin sends slowly show what the design adds up to, and fast ones where this computer ends.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.idle import pss
 from bench.stand import line
 from tests.machines import Machines, machines
 from tests.origin import Origin
@@ -29,21 +31,32 @@ MACHINES = (1, 2, 4)
 PACE = 40_000
 ROUNDS = 4
 STARTS = 40
+WATCHED_SECONDS = 20
+# 158 kB take longer than anybody watches.
+CRAWL = 1_500
 STARTED = "SELECT extract(epoch FROM started_at - created_at)::float FROM downloads_job WHERE status = 'completed'"
 ENDED = (
     "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*) "
     "FROM downloads_job WHERE status = 'completed'"
 )
+DONE = (
+    "SELECT xact_commit, tup_inserted + tup_updated + tup_deleted FROM pg_stat_database "
+    "WHERE datname = current_database()"
+)
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or ["throughput", "latency"]
+    chosen = sys.argv[1:] or ["throughput", "latency", "database"]
     with Origin() as origin:
         if "throughput" in chosen:
             for name, prefix in (("slow origin", f"/slow/{PACE}"), ("fast origin", "")):
                 throughput(origin, name, prefix)
         if "latency" in chosen:
             latency(origin)
+        if "database" in chosen:
+            for has_redis in (False, True):
+                load(origin, has_redis=has_redis)
 
 
 def throughput(origin: Origin, name: str, prefix: str) -> None:
@@ -87,6 +100,37 @@ def latency(origin: Origin) -> None:
             with psycopg.connect(database) as connection:
                 seconds = [row[0] for row in connection.execute(STARTED).fetchall()]
         print(line(f"start after submit: {name}", seconds), flush=True)
+
+
+def load(origin: Origin, *, has_redis: bool) -> None:
+    """Of one worker machine with a web machine beside it, at rest and while all its slots run downloads."""
+    wakes = "Redis" if has_redis else "PostgreSQL"
+    with deployment(has_redis=has_redis) as (made, database):
+        time.sleep(WATCHED_SECONDS)
+        print(f"woken by {wakes}, web and worker at rest: {watched(database)}, {memory(made)}", flush=True)
+        jobs = [made.webs[0].submit(origin.url(f"/slow/{CRAWL}/item/{number}.mp4")) for number in range(SLOTS)]
+        for job in jobs:
+            made.webs[0].wait_for(job["request_id"], "running")
+        time.sleep(WATCHED_SECONDS / 4)
+        print(f"woken by {wakes}, {SLOTS} downloads run: {watched(database)}, {memory(made)}", flush=True)
+        made.webs[0].stop()
+        time.sleep(WATCHED_SECONDS / 4)
+        print(f"woken by {wakes}, {SLOTS} downloads run, without web: {watched(database)}", flush=True)
+
+
+def memory(made: Machines) -> str:
+    return f"{sum(map(pss, made.workers[0].pids())):.0f} MB PSS of the worker machine"
+
+
+def watched(database: str) -> str:
+    """Connections, and what was done in a second."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        before = connection.execute(DONE).fetchone() or (0, 0)
+        time.sleep(WATCHED_SECONDS)
+        after = connection.execute(DONE).fetchone() or (0, 0)
+        (connections,) = connection.execute(CONNECTED).fetchone() or (0,)
+    transactions, rows = ((now - then) / WATCHED_SECONDS for now, then in zip(after, before, strict=True))
+    return f"{connections} connections, {transactions:.1f} transactions and {rows:.1f} rows written a second"
 
 
 @contextmanager
