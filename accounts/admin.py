@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from axes.models import AccessAttempt
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -28,7 +30,7 @@ from accounts.models.user import UserQuerySet
 from accounts.principal import principal_of
 from accounts.quotas import limits_of
 from accounts.record import note
-from downloads.admin_lists import CappedPaginator, OfOwnerAdmin, among_newest, anchor, tell
+from downloads.admin_lists import LargeAdmin, OfOwnerAdmin, SteadyList, among_newest, anchor, id_of, tell
 from downloads.quotas import with_usage
 from downloads.web.tags import size
 
@@ -40,6 +42,8 @@ QUOTA_FIELDS = (
     "max_stored_bytes",
 )
 USAGE_FIELDS = ("running", "queued", "jobs_today", "bytes_today", "stored")
+# What is stored of many is summed on the page Storage.
+LISTED_USAGE = USAGE_FIELDS[:-1]
 LISTS = ("all_jobs", "all_keys", "all_webhooks")
 RIGHTS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -50,14 +54,23 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at ru
         fields = ("username", "display_name", "email", *RIGHTS_FIELDS, *QUOTA_FIELDS)
 
 
+class UserList(SteadyList):
+    """What users use is asked of those who are shown."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown = with_usage(User.objects.filter(pk__in=[user.pk for user in self.result_list]), with_stored=False)
+        known = {user.pk: user for user in shown}
+        self.result_list = [known[user.pk] for user in self.result_list if user.pk in known]
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at run time
     """For superusers alone: whoever may edit users could make themselves one."""
 
     form = UserForm
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
+    ordering = ("-pk",)
+    sortable_by = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password_state")}),
         (_("Rights"), {"fields": RIGHTS_FIELDS}),
@@ -67,31 +80,44 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
         (_("Elsewhere"), {"fields": LISTS}),
     )
     readonly_fields = ("password_state", "last_login", "date_joined", *USAGE_FIELDS, *LISTS)
-    list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *USAGE_FIELDS)
+    list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *LISTED_USAGE)
     list_filter = ("is_staff", "is_superuser", "is_active")
     search_fields = ("username", "display_name", "email")
+    search_help_text = among_newest(
+        _("A whole id or user's name; or, among the newest {newest}, part of a name or of an e-mail address.")
+    )
     actions = ("make_sign_in_links",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return with_usage(super().get_queryset(request))
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        if found := id_of(term):
+            return rows.filter(pk=found)
+        same = rows.filter(username=term)
+        return same if same.exists() else None
 
-    @admin.display(description=_("running"), ordering="running_jobs")
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        user = super().get_object(request, object_id, from_field)
+        return None if user is None else with_usage(User.objects.filter(pk=user.pk)).get()
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return UserList
+
+    @admin.display(description=_("running"))
     def running(self, user: User) -> str:
         return of_a_limit(user.running_jobs, limits_of(user).concurrent_jobs)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description=_("waiting"), ordering="queued_jobs")
+    @admin.display(description=_("waiting"))
     def queued(self, user: User) -> str:
         return of_a_limit(user.queued_jobs, limits_of(user).queued_jobs)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description=_("jobs today"), ordering="jobs_today")
+    @admin.display(description=_("jobs today"))
     def jobs_today(self, user: User) -> str:
         return of_a_limit(user.jobs_today, limits_of(user).jobs_per_day)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description=_("bytes today"), ordering="bytes_today")
+    @admin.display(description=_("bytes today"))
     def bytes_today(self, user: User) -> str:
         return of_a_limit(user.bytes_today, limits_of(user).bytes_per_day, size)  # type: ignore[attr-defined]  # annotated
 
-    @admin.display(description=_("stored"), ordering="stored_bytes")
+    @admin.display(description=_("stored"))
     def stored(self, user: User) -> str:
         return of_a_limit(user.stored_bytes, limits_of(user).stored_bytes, size)  # type: ignore[attr-defined]  # annotated
 
@@ -170,7 +196,7 @@ class ApiKeyAdmin(OfOwnerAdmin):
     )
     list_display = ("name", "owner", "shown_as", "scopes", "state", "last_used_at", "expires_at")
     list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
-    search_fields = ("name", "prefix", "owner__username")
+    search_fields = ("name", "prefix")
     search_help_text = among_newest(
         _("A whole id or user's name; or, among the newest {newest}, part of a name or of what a key begins with.")
     )

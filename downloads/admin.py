@@ -38,6 +38,8 @@ from downloads.web.words import main_file
 admin.site.site_header = _("mediadl admin")
 admin.site.site_title = _("mediadl admin")
 admin.site.index_title = _("What this server has")
+# Tables are wide, and a page that names all of them is one step away.
+admin.site.enable_nav_sidebar = False
 
 # A schedule names any function to be called with any arguments: whoever could make one could run code.
 for django_q_model in (Schedule, Success, Failure, OrmQ):

@@ -19,6 +19,8 @@ from django.db.models import Model, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 COUNTED_ROWS = 10_000
-WINDOW = 50_000
+WINDOW = 20_000
 ACTED_ON = 1_000
 NAME_SHOWN = 60
 # Parameters of a list that choose no rows, and the one that every table has an index for: where it begins.
@@ -71,7 +73,9 @@ class SteadyList(ChangeList):
         return has_one or self.page_num == self.paginator.num_pages
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class LargeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Of a table that may have a million rows."""
+
     paginator = CappedPaginator
     show_full_result_count = False
     # Each count would be one of a whole table.
@@ -137,6 +141,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript
             return redirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **named)
 
+
+class ReadOnlyAdmin(LargeAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         return False
 
@@ -190,7 +196,7 @@ def chosen_from(field: str, name: StrPromise, values: Iterable[str]) -> type[adm
 
 def among_newest(text: StrPromise) -> StrPromise:
     """What a search is told to find, with WINDOW in it as `newest`."""
-    return format_lazy(text, newest=f"{WINDOW:,}")
+    return format_lazy(text, newest=lazy(number_format, str)(WINDOW, force_grouping=True))
 
 
 def tell(site: admin.ModelAdmin[Any], request: HttpRequest, done: str, accepted: int, refused: int) -> None:

@@ -122,7 +122,7 @@ def storage_directory() -> Finding:
         remedy = gettext_noop("Free some space, shorten FILE_RETENTION_HOURS, or lower STORAGE_RESERVE_BYTES.")
         return Finding(name="storage", status="warning", said=said, advice=remedy, values=values)
     values |= {"count": storage.free_bytes() // 1024**2}
-    return Finding(name="storage", status="ok", said=gettext_noop("{count:,} MB free in {place}"), values=values)
+    return Finding(name="storage", status="ok", said=gettext_noop("{count} MB free in {place}"), values=values)
 
 
 def bucket() -> list[Finding]:

@@ -50,7 +50,7 @@ class LinkAdmin(OfOwnerAdmin):
     list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("owner", "file")
-    search_fields = ("label", "owner__username", "file__filename")
+    search_fields = ("label", "file__filename")
     search_help_text = among_newest(
         _("A whole id or user's name; or, among the newest {newest}, part of a label or of a file's name.")
     )
@@ -112,7 +112,7 @@ class CookieJarAdmin(OfOwnerAdmin):
     """Without what they are encrypted as: nobody has a use for that here."""
 
     list_display = ("name", "owner", "cookie_count", "created_at", "expires_at", "last_used_at", "last_success_at")
-    search_fields = ("name", "owner__username")
+    search_fields = ("name",)
     search_help_text = among_newest(_("A whole id or user's name; or, among the newest {newest}, part of a name."))
     fields = ("id", "owner", "name", "domains", "cookie_count", "created_at", "expires_at")
     readonly_fields = fields

@@ -65,19 +65,21 @@ def usage_of(owner: User) -> Usage:
     )
 
 
-def with_usage(users: QuerySet[User]) -> QuerySet[User]:
-    """With the fields of Usage annotated."""
+def with_usage(users: QuerySet[User], *, with_stored: bool = True) -> QuerySet[User]:
+    """With the fields of Usage annotated; `stored_bytes` looks at all the files of a user."""
     jobs = Job.objects.filter(owner=OuterRef("pk")).order_by().values("owner")
     counted = jobs.annotate(count=Count("pk")).values("count")
     files = MediaFile.objects.stored().filter(job__owner=OuterRef("pk")).order_by().values("job__owner")
     day = DayUsage.objects.filter(subject=OuterRef("pk"), day=today())
-    return users.annotate(
+    counted_users = users.annotate(
         running_jobs=_or_zero(counted.filter(status=Status.RUNNING)),
         queued_jobs=_or_zero(counted.filter(status=Status.QUEUED)),
         jobs_today=_or_zero(day.values("jobs")),
         bytes_today=_or_zero(day.values("bytes")),
-        stored_bytes=_or_zero(files.annotate(total=Sum("size_bytes")).values("total")),
     )
+    if not with_stored:
+        return counted_users
+    return counted_users.annotate(stored_bytes=_or_zero(files.annotate(total=Sum("size_bytes")).values("total")))
 
 
 def _or_zero(rows: QuerySet[Any, Any]) -> Coalesce:

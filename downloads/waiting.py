@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from accounts.quotas import chosen, limits_of
+from accounts.models import User
+from accounts.quotas import limits_of
 from downloads.claims import Load
 from downloads.engine.errors import ERRORS, ErrorCode
 from downloads.models import Held, Job, Node
@@ -57,16 +57,16 @@ class Waiting:
         """In the order in which an operator would ask. `job` is queued; its owner, batch and key are looked at."""
         return self._held(job) or self._not_due(job) or self._at_a_limit(job) or self.slots.shortage() or gettext(NEXT)
 
-    def reason_of_all(self, owner_id: Any, own_limit: int | None, due: int) -> str:
+    def reason_of_all(self, owner: User, due: int) -> str:
         """What all that an owner has waiting waits for, `due` of which could start; empty when each has its own."""
         if self.held.is_queue:
             return gettext("The queue is paused.")
-        if owner_id in self.held.owners:
+        if owner.pk in self.held.owners:
             return gettext("Its user is paused.")
         if not due:
             return gettext("None of them is due.")
-        cap = chosen(own_limit, settings.MAX_JOBS_PER_OWNER)
-        if cap and self.load.owners[owner_id] >= cap:
+        cap = limits_of(owner).concurrent_jobs
+        if cap and self.load.owners[owner.pk] >= cap:
             return _of_users_limit(cap)
         return self.slots.shortage()
 

@@ -25,7 +25,7 @@ EVENTS = (*messages_of.BY_KIND.values(), messages_of.EXPIRING, messages_of.BATCH
 class EndpointAdmin(OfOwnerAdmin):
     list_display = ("__str__", "owner", "is_enabled", "disabled_reason", "created_at")
     list_filter = ("is_enabled", "disabled_reason", "is_for_requests")
-    search_fields = ("url", "description", "owner__username")
+    search_fields = ("url", "description")
     search_help_text = among_newest(
         _("A whole id or user's name; or, among the newest {newest}, part of an address or a description.")
     )
@@ -50,8 +50,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = ("status", chosen_from("event", _("event"), EVENTS), "error")
     list_select_related = ("owner",)
     indexed_parameters = frozenset({"endpoint"})
-    search_fields = ("request_id", "url", "owner__username")
-    search_help_text = among_newest(_("Among the newest {newest}: a job's id, part of an address or of a user's name."))
+    search_fields = ("request_id", "url")
+    search_help_text = among_newest(_("Among the newest {newest}: a job's id, part of an address."))
     exclude = ("request_id", "lane", "occasion", "lease", "worker")
     readonly_fields = ("about",)
     actions = ("send_again",)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SHOWN_JOBS = 50
 SHOWN_RUNNING = 200
+SHOWN_LANES = 100
 COUNTED = 10_000
 # Columns that may be long, and that no row of these tables shows.
 UNSEEN = ("metadata", "options", "tags")
@@ -64,7 +65,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         spans=history.SPANS,
         span=span,
         charts=history.charts(span),
-        lanes=[*lanes, *_probe_lanes(waiting)],
+        lanes=[*lanes[:SHOWN_LANES], *_probe_lanes(waiting)],
+        hidden_lanes=max(0, len(lanes) - SHOWN_LANES),
         waiting=[(job, waiting.reason(job)) for job in _next_jobs(owner)],
         owner=owner,
         machines=[Machine.of(node, running, alive=alive, holds=holds) for node in nodes],
@@ -127,20 +129,24 @@ class Lane:
 
 
 def _lanes(waiting: Waiting) -> list[Lane]:
+    lines = Job.objects.queued_by_owner()
+    owners = User.objects.in_bulk({line.owner_id for line in lines})
+    lines = [line for line in lines if line.owner_id in owners]  # who has gone since
+    lines.sort(key=lambda line: (-line.priority, owners[line.owner_id].username))
     return [
         Lane(
             lane=LANES[bell.DOWNLOAD],
             is_download=True,
-            owner_id=row["owner_id"],
-            owner=row["owner__username"],
-            priority=str(Priority(row["priority"]).label),
-            count=row["count"],
-            due=row["due"],
-            since=row["since"],
-            is_held=row["owner_id"] in waiting.held.owners,
-            reason=waiting.reason_of_all(row["owner_id"], row["owner__max_concurrent_jobs"], row["due"]),
+            owner_id=line.owner_id,
+            owner=owners[line.owner_id].username,
+            priority=str(Priority(line.priority).label),
+            count=line.waiting,
+            due=line.due,
+            since=line.since,
+            is_held=line.owner_id in waiting.held.owners,
+            reason=waiting.reason_of_all(owners[line.owner_id], line.due),
         )
-        for row in Job.objects.queued_by_owner()
+        for line in lines
     ]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -31,13 +32,14 @@ from downloads.models import AuditRecord, Job, MediaFile, Sample
 from downloads.web.tags import size
 
 if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
+    pass
 
 SHOWN = 20
 SHOWN_OWNERS = 50
-# Each looks at every file that is stored, which takes a second when there are 100,000.
-BY_OWNER, BY_AGE = "console.storage.by_owner", "console.storage.by_age"
-FRESH_SECONDS = 60
+# Looks at every file that is stored, which takes seconds when there are a million.
+SUMS = "console.storage.sums"
+# What took long is remembered for so many times as long, and anything for a minute.
+FRESH_SECONDS, FRESH_TIMES = 60, 100
 UNSEEN = ("job__metadata", "job__options", "job__tags")
 AGES = (
     (_("up to an hour"), timedelta(hours=1)),
@@ -58,23 +60,25 @@ SORTS = {
 @require_GET
 @for_staff("downloads.view_mediafile")
 def storage(request: HttpRequest) -> HttpResponse:
-    files, span = MediaFile.objects.stored(), history.span_named(request.GET.get("span", ""))
-    used = files.total_bytes()
+    span = history.span_named(request.GET.get("span", ""))
+    sums = Sums.remembered()
+    used = sums.bytes
     room = Room.now(used)
     return render(
         request,
         "storage",
         gettext("Storage"),
         used=used,
-        files=files.count(),
+        files=sums.files,
+        sums_at=sums.taken_at,
         room=room,
         forecast=_forecast(used, room),
         looks_back=LOOKS_BACK,
         spans=history.SPANS,
         span=span,
         charts=[history.stored_chart(span, used)],
-        owners=[OwnersShare.of(row, used) for row in cache.get_or_set(BY_OWNER, _by_owner, FRESH_SECONDS) or ()],
-        ages=_with_names(cache.get_or_set(BY_AGE, _by_age, FRESH_SECONDS) or []),
+        owners=[OwnersShare.of(row, used) for row in sums.by_owner],
+        ages=list(zip([*(name for name, _age in AGES), OLDER], sums.by_age, strict=True)),
         expiring=_expiring(),
         largest=MediaFile.objects.largest().select_related("job", "job__owner").defer(*UNSEEN)[:SHOWN],
         audits=AuditRecord.objects.latest_of_each_node(),
@@ -83,6 +87,34 @@ def storage(request: HttpRequest) -> HttpResponse:
         may_evict=request.user.has_perm("downloads.change_job"),
         may_edit_users=request.user.has_perm("accounts.change_user"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Of all that is stored, as it was at `taken_at`."""
+
+    taken_at: datetime
+    files: int
+    bytes: int
+    by_owner: list[dict[str, Any]]
+    by_age: list[int]
+
+    @classmethod
+    def remembered(cls) -> Sums:
+        if found := cache.get(SUMS):
+            return cls(**found)
+        began = time.monotonic()
+        taken = cls.take()
+        cost = time.monotonic() - began
+        cache.set(SUMS, asdict(taken), max(FRESH_SECONDS, FRESH_TIMES * cost))
+        return taken
+
+    @classmethod
+    def take(cls) -> Sums:
+        files, used = MediaFile.objects.stored().count_and_bytes()
+        by_owner = list(MediaFile.objects.by_owner()[:SHOWN_OWNERS])
+        by_age = MediaFile.objects.bytes_by_age([age for _name, age in AGES])
+        return cls(taken_at=timezone.now(), files=files, bytes=used, by_owner=by_owner, by_age=by_age)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,18 +173,6 @@ def _findings(record: AuditRecord) -> list[tuple[Any, Any]]:
     return [(SORTS.get(sort, sort), part) for sort, part in record.findings.items()]
 
 
-def _by_owner() -> list[dict[str, Any]]:
-    return list(MediaFile.objects.by_owner()[:SHOWN_OWNERS])
-
-
-def _with_names(ages: list[int]) -> list[tuple[StrPromise, int]]:
-    return list(zip([*(name for name, _age in AGES), OLDER], ages, strict=True))
-
-
-def _by_age() -> list[int]:
-    return MediaFile.objects.bytes_by_age([age for _name, age in AGES])
-
-
 def _expiring() -> list[tuple[Job, int]]:
     """Jobs, with the bytes that go with them."""
     jobs = Job.objects.expiring().select_related("owner").defer("metadata", "options", "tags")
@@ -178,7 +198,7 @@ def evict(request: HttpRequest) -> HttpResponse:
         return redirect("console_storage")
     wanted = form.cleaned_data["megabytes"] * 10**6
     evicted = retention.evict(wanted)
-    cache.delete_many([BY_OWNER, BY_AGE])
+    cache.delete(SUMS)
     freed = sum(file.size_bytes for job in evicted for file in job.files.all())
     note(principal_of(request).user, evicted, "Files evicted.")
     said = ngettext(

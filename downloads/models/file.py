@@ -54,13 +54,17 @@ class MediaFileQuerySet(models.QuerySet["MediaFile"]):
         total: int = self.aggregate(total=Sum("size_bytes", default=0))["total"]
         return total
 
+    def count_and_bytes(self) -> tuple[int, int]:
+        found = self.aggregate(count=Count("*"), total=Sum("size_bytes", default=0))
+        return found["count"], found["total"]
+
     def largest(self) -> MediaFileQuerySet:
         return self.stored().order_by("-size_bytes")
 
     def by_owner(self) -> models.QuerySet[Any, Any]:
         """One row for each owner, who has most first."""
         rows = self.stored().order_by().values("job__owner", "job__owner__username", "job__owner__max_stored_bytes")
-        return rows.annotate(bytes=Sum("size_bytes"), files=Count("pk")).order_by("-bytes")
+        return rows.annotate(bytes=Sum("size_bytes"), files=Count("*")).order_by("-bytes")
 
     def bytes_by_age(self, bounds: Sequence[timedelta]) -> list[int]:
         """Of files at most so old, and older than the bound before; last of those that are older than all."""
@@ -122,6 +126,9 @@ class MediaFile(models.Model):
         indexes = [
             # Sums and the largest are read from it alone.
             models.Index(fields=["-size_bytes"], name="file_stored", condition=Q(deleted_at__isnull=True)),
+            # What is stored by its age, and by its job and so by its owner.
+            models.Index(fields=["created_at", "size_bytes"], name="file_age", condition=Q(deleted_at__isnull=True)),
+            models.Index(fields=["job", "size_bytes"], name="file_of_job", condition=Q(deleted_at__isnull=True)),
             models.Index(fields=["discarded_at"], name="file_discarded", condition=Q(discarded_at__isnull=False)),
         ]
         constraints = [

@@ -187,6 +187,8 @@ class Job(models.Model):
                 name="job_lane",
                 condition=Q(status=Status.QUEUED),
             ),
+            # What is due, and since when: of the queue, which may be long, a few are not.
+            models.Index(fields=["eligible_at"], name="job_due", condition=Q(status=Status.QUEUED)),
             # Progress and leases are left out of every index, so that a heartbeat stays a heap-only update.
             models.Index(fields=["id"], name="job_running", condition=Q(status=Status.RUNNING)),
             models.Index(
@@ -200,6 +202,7 @@ class Job(models.Model):
             models.Index(fields=["-finished_at"], name="job_failed", condition=Q(status=Status.FAILED)),
             # What operators look for among all jobs; no attempt touches them.
             models.Index(fields=["-id"], name="job_failed_newest", condition=Q(status=Status.FAILED)),
+            models.Index(fields=["-id"], name="job_queued", condition=Q(status=Status.QUEUED)),
             models.Index(fields=["-id"], name="job_paused", condition=Q(status=Status.PAUSED)),
             models.Index(fields=["-id"], name="job_cancelled", condition=Q(status=Status.CANCELLED)),
             models.Index(fields=["-id"], name="job_kept", condition=Q(is_kept=True)),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection, models, transaction
 from django.db.models import Count, F, Min, Q, Sum
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from downloads.engine.errors import ErrorCode
@@ -34,6 +36,16 @@ class UrlStart(models.Func):
 
     template = f"SUBSTR(%(expressions)s, 1, {URL_START})"
     output_field = models.TextField()
+
+
+class WaitingOfOwner(NamedTuple):
+    """Those of one owner and one priority that wait: how many, how many of them are due, and since when the first."""
+
+    owner_id: uuid.UUID
+    priority: int
+    waiting: int
+    due: int
+    since: datetime
 
 
 class JobQuerySet(LineQuerySet):
@@ -175,12 +187,19 @@ class JobQuerySet(LineQuerySet):
         live = Q(files__deleted_at__isnull=True)
         return self.aggregate(total=Sum("files__size_bytes", filter=live, default=0))["total"] or 0
 
-    def queued_by_owner(self) -> models.QuerySet[Any, Any]:
-        """One row for each owner and priority: how many wait, how many of them are due, and since when the first."""
-        queued = self.queued().order_by("-priority", "owner__username")
-        rows = queued.values("owner_id", "owner__username", "owner__max_concurrent_jobs", "priority")
-        due = Count("pk", filter=Q(eligible_at__lte=Now()))
-        return rows.annotate(count=Count("pk"), due=due, since=Min("created_at"))
+    def queued_by_owner(self) -> list[WaitingOfOwner]:
+        """One for each owner and priority. An index tells, however many wait, but for what is not due."""
+        kinds = self.queued().order_by().values("owner_id", "priority")
+        # PostgreSQL knows no least of two ids.
+        first = Min(Cast("pk", models.TextField()))
+        counted = kinds.annotate(count=Count("pk"), first=first).values_list("owner_id", "priority", "count", "first")
+        # Counted here and not there, where SQLite would read all that wait.
+        later = self.queued().filter(eligible_at__gt=Now()).order_by("eligible_at")
+        not_due = Counter(later.values_list("owner_id", "priority"))
+        return [
+            WaitingOfOwner(owner, priority, count, count - not_due[owner, priority], made_at(uuid.UUID(first)))
+            for owner, priority, count, first in counted
+        ]
 
     def in_order(self) -> JobQuerySet:
         """As the entries of their batch."""
@@ -193,3 +212,8 @@ class JobQuerySet(LineQuerySet):
     def retried_with_their_batch(self) -> JobQuerySet:
         """The failed, and what was cancelled only because another failed."""
         return self.filter(Q(status=Status.FAILED) | Q(status=Status.CANCELLED, error_code=ErrorCode.CANCELLED))
+
+
+def made_at(job_id: uuid.UUID) -> datetime:
+    """Ids begin with the millisecond in which they were made."""
+    return datetime.fromtimestamp((job_id.int >> 80) / 1000, tz=UTC)

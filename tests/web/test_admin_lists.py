@@ -142,6 +142,7 @@ def test_no_list_counts_or_sorts_a_whole_table(site: Client) -> None:
     [
         (lambda: Job.objects.for_url(OLD), "job_by_url"),
         (lambda: Job.objects.with_error("bot_check"), "job_by_error"),
+        (lambda: Job.objects.filter(status=Status.QUEUED).order_by("-id"), "job_queued"),
         (lambda: Job.objects.filter(status=Status.PAUSED).order_by("-id"), "job_paused"),
         (lambda: Job.objects.filter(status=Status.CANCELLED).order_by("-id"), "job_cancelled"),
         (lambda: Job.objects.filter(is_kept=True).order_by("-id"), "job_kept"),

@@ -84,11 +84,11 @@ def test_costs_the_same_however_much_there_is(site: Client, django_assert_num_qu
     MediaFileFactory()
     site.get(STORAGE)
     cache.clear()
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         site.get(STORAGE)
     MediaFileFactory.create_batch(9)
     cache.clear()
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         site.get(STORAGE)
 
 

@@ -1,0 +1,384 @@
+"""What the admin's lists and pages cost with 1,000 and with 1,000,000 rows in each table, by the answers of the site.
+
+BENCH_DATABASES=sqlite or postgres for one of them. --explain prints the plan of the slowest statement of what is slow.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from bench.stand import databases
+from tests.postgres import throwaway_postgres
+
+FEW, MANY = 1_000, int(os.environ.get("BENCH_ROWS", "1000000"))
+OWNERS = 500
+REQUESTS = 9
+# What is slower is asked for less often.
+PATIENCE_SECONDS = 6.0
+SLOW_MS = 300
+
+
+def main() -> None:
+    if "--here" in sys.argv:
+        measure()
+        return
+    for database in databases():
+        print(f"-- {database}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory:
+            environment = os.environ | {"DATA_DIR": directory, "LOG_LEVEL": "ERROR", "MEDIADL_TESTING": "1"}
+            environment |= {"DJANGO_SETTINGS_MODULE": "mediadl.settings"}
+            command = [sys.executable, "-m", "bench.admin", "--here", *sys.argv[1:]]
+            if database == "sqlite":
+                subprocess.run(command, env=environment, check=True)
+                continue
+            with throwaway_postgres() as url:
+                subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True)
+
+
+def measure() -> None:
+    import django  # noqa: PLC0415 - settings are read from the environment
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+    from django.test.utils import setup_test_environment  # noqa: PLC0415
+
+    from tests.factories import UserFactory  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    setup_test_environment()
+    client = Client()
+    client.force_login(UserFactory(username="operator", is_staff=True, is_superuser=True))
+    rows = first_rows()
+    fill(rows, 1, FEW)
+    few = {name: cost(client, path) for name, path in pages(FEW)}
+    began = time.perf_counter()
+    fill(rows, FEW + 1, MANY)
+    print(f"{MANY:,} rows in each of {len(rows)} tables, made in {time.perf_counter() - began:.0f} s", flush=True)
+    for name, path in pages(MANY):
+        (median, least), (median_few, least_few) = cost(client, path), few[name]
+        medians = f"{median_few:8.1f} ms → {median:8.1f} ms"
+        print(f"{name:<40} {medians}   least {least_few:8.1f} → {least:8.1f}", flush=True)
+        if least > SLOW_MS and "--explain" in sys.argv:
+            explain(client, path)
+
+
+# --- What is asked for --------------------------------------------------------------------------------------------
+
+LISTS = {
+    "downloads/job": {
+        "the last page": "p={last}",
+        "older": "pk__lt={job}",
+        "by id": "q={job}",
+        "by link": "q=https://media.example/watch/77",
+        "by a title that many have": "q=violin",
+        "by a title that three have": "q=needle",
+        "by a title that nobody has": "q=haystack",
+        "by owner": "q=user-7",
+        "by error": "q=bot_check",
+        "by an error that nobody had": "q=drm_protected",
+        "the queued": "status__exact=queued",
+        "the completed": "status__exact=completed",
+        "the failed": "status__exact=failed",
+        "the running": "status__exact=running",
+        "the paused": "status__exact=paused",
+        "the kept": "is_kept__exact=1",
+        "of one owner, failed": "owner__id__exact={owner}&status__exact=failed",
+        "by progress (sorted in the address)": "o=3",
+        "the oldest first": "o=6",
+    },
+    "downloads/batch": {"by title": "q=needle", "by owner": "q=user-7", "the failed": "status__exact=failed"},
+    "downloads/mediafile": {
+        "by name": "q=needle",
+        "subtitles": "kind__exact=subtitle",
+        "the deleted": "deleted_at__isempty=0",
+        "of a job": "job__id__exact={job}",
+    },
+    "downloads/jobevent": {"of a job": "q={job}", "by kind": "q=failed"},
+    "downloads/joblog": {"of a job": "q={job}", "by a line": "q=needle", "errors": "level=error"},
+    "downloads/cookiejar": {"by name": "q=needle"},
+    "downloads/link": {"by label": "q=needle", "the revoked": "revoked_at__isempty=0"},
+    "downloads/downloaded": {"by owner": "q=user-7", "by id of the media": "q=needle"},
+    "webhooks/endpoint": {"by address": "q=needle", "the disabled": "is_enabled__exact=0"},
+    "webhooks/delivery": {
+        "of a job": "q={job}",
+        "by address": "q=needle",
+        "the dead": "status__exact=dead",
+        "of an event": "event=job.failed",
+    },
+    "accounts/apikey": {"by name": "q=needle", "by owner": "q=user-7", "the revoked": "revoked_at__isempty=0"},
+    "accounts/user": {"by name": "q=user-77", "by no name": "q=haystack", "operators": "is_staff__exact=1"},
+    "admin/logentry": {"by id": "q=77", "by words": "q=needle", "of a kind": "action_flag__exact=1"},
+}
+
+
+def pages(count: int) -> Iterator[tuple[str, str]]:
+    from accounts.models import User  # noqa: PLC0415
+    from downloads.models import Job  # noqa: PLC0415
+
+    middle = Job.objects.order_by("-pk")[count // 2 : count // 2 + 1].get().pk
+    owner = User.objects.get(username="user-7").pk
+    yield "the front page", "/admin/"
+    for table, asked in LISTS.items():
+        yield table, f"/admin/{table}/"
+        for name, query in asked.items():
+            yield (
+                f"{table}, {name}",
+                f"/admin/{table}/?{query.format(job=middle, owner=owner, last=min(200, count // 50))}",
+            )
+    yield "a job", f"/admin/downloads/job/{middle}/change/"
+    yield "a user", f"/admin/accounts/user/{owner}/change/"
+    for page in ("queue", "storage", "system"):
+        yield page, f"/admin/{page}/"
+    yield "queue, of one owner", f"/admin/queue/?owner={owner}"
+    yield "storage, with nothing remembered", "/admin/storage/?afresh"
+
+
+def cost(client: Any, path: str) -> tuple[float, float]:
+    """Milliseconds, the median and the least."""
+    from django.core.cache import cache  # noqa: PLC0415
+
+    taken: list[float] = []
+    while len(taken) <= REQUESTS and sum(taken) < PATIENCE_SECONDS * 1000:
+        if "afresh" in path:
+            cache.clear()
+        began = time.perf_counter()
+        answer = client.get(path)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: {answer.status_code}")
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken[1:] or taken), min(taken)
+
+
+def explain(client: Any, path: str) -> None:
+    from django.db import connection  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(path)
+    slowest = max(captured.captured_queries, key=lambda query: float(query["time"]))
+    print(f"    {slowest['time']} s: {slowest['sql'][:1500]}")
+    word = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN (ANALYZE, COSTS OFF)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{word} {slowest['sql'].replace('%', '%%')}", [])
+        print("\n".join(f"      {row[-1]}" for row in cursor.fetchall()), flush=True)
+
+
+# --- The rows -----------------------------------------------------------------------------------------------------
+
+OWNER, JOB, FILE, ENDPOINT = "01a0", "01a2", "01a3", "01a4"
+
+
+class Dialect:
+    """Expressions of `number`, from 1 on."""
+
+    def __init__(self, vendor: str) -> None:
+        self.is_sqlite = vendor == "sqlite"
+
+    def numbers(self, start: int, end: int) -> str:
+        if self.is_sqlite:
+            return (
+                f"(WITH RECURSIVE one(number) AS (SELECT {start} UNION ALL SELECT number + 1 FROM one"
+                f" WHERE number < {end}) SELECT number FROM one) AS counted"
+            )
+        return f"generate_series({start}, {end}) AS counted(number)"
+
+    def hex(self, prefix: str, number: str, length: int) -> str:
+        if self.is_sqlite:
+            return f"printf('{prefix}%0{length - len(prefix)}x', {number})"
+        return f"('{prefix}' || lpad(to_hex({number}), {length - len(prefix)}, '0'))"
+
+    def uuid(self, prefix: str, number: str = "number") -> str:
+        return self.hex(prefix, number, 32) + ("" if self.is_sqlite else "::uuid")
+
+    def ago(self, seconds: str) -> str:
+        if self.is_sqlite:
+            return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '-' || ({seconds}) || ' seconds')"
+        return f"now() - ({seconds}) * interval '1 second'"
+
+    def bool(self, condition: str) -> str:
+        return f"CASE WHEN {condition} THEN 1 ELSE 0 END" if self.is_sqlite else f"({condition})"
+
+
+def made(sql: Dialect) -> dict[str, dict[str, str]]:
+    """By table and column, what differs from its first row. One owner has half of everything."""
+    owner = f"CASE WHEN number % 2 = 0 THEN {sql.uuid(OWNER, '0')} ELSE {sql.uuid(OWNER, f'number % {OWNERS}')} END"
+    needle = "CASE WHEN number IN (7, 77, 777) THEN 'needle' WHEN number % 1000 = 9 THEN 'violin' ELSE 'film' END"
+    titled = f"'A ' || ({needle}) || ' ' || number"
+    address = "'https://media.example/watch/' || number"
+    # Two seconds between two jobs.
+    created = sql.ago(f"2 * ({MANY} - number)")
+    waits = "number % 10 IN (1, 2)"
+    failed, cancelled, paused = "number % 11 = 5", "number % 500 = 3", "number % 1000 = 4"
+    has_ended = f"NOT ({waits} OR {paused})"
+    status = (
+        f"CASE WHEN {waits} THEN 'queued' WHEN {paused} THEN 'paused' WHEN {failed} THEN 'failed'"
+        f" WHEN {cancelled} THEN 'cancelled' ELSE 'completed' END"
+    )
+    job = {"job_id": sql.uuid(JOB)}
+    of_owner = {"owner_id": owner}
+    return {
+        "accounts_user": {"id": sql.uuid(OWNER, "number - 1"), "username": "'user-' || (number - 1)"},
+        "downloads_job": {
+            "id": sql.uuid(JOB),
+            **of_owner,
+            "title": titled,
+            "url": address,
+            "host": "'media-' || (number % 50) || '.example'",
+            "priority": "CASE WHEN number % 7 = 0 THEN 10 ELSE 0 END",
+            "status": status,
+            "error_code": f"CASE WHEN {has_ended} AND {failed} THEN CASE WHEN number % 2 = 0 THEN 'not_found'"
+            " ELSE 'bot_check' END ELSE '' END",
+            "is_kept": sql.bool("number % 2000 = 6"),
+            "created_at": created,
+            "eligible_at": created,
+            "started_at": created,
+            "finished_at": f"CASE WHEN {has_ended} THEN {created} ELSE NULL END",
+            "expires_at": f"CASE WHEN {has_ended} AND number % 3 = 0 THEN {sql.ago('-number')} ELSE NULL END",
+            "fingerprint": "NULL",
+        },
+        "downloads_batch": {
+            "id": sql.uuid("01a5"),
+            **of_owner,
+            "title": titled,
+            "status": "CASE WHEN number % 11 = 5 THEN 'failed' ELSE 'completed' END",
+            "finished_at": created,
+        },
+        "downloads_mediafile": {
+            "id": sql.uuid(FILE),
+            **job,
+            "filename": f"{titled} || '.mp4'",
+            "storage_key": "'key-' || number",
+            "size_bytes": "(number * 7919) % 1000000007",
+            "kind": "CASE WHEN number % 40 = 1 THEN 'subtitle' ELSE 'media' END",
+            "created_at": created,
+            "deleted_at": f"CASE WHEN number % 3 = 1 THEN {created} ELSE NULL END",
+        },
+        "downloads_jobevent": {
+            "id": "number + 10",
+            **job,
+            **of_owner,
+            "kind": "CASE WHEN number % 11 = 5 THEN 'failed' ELSE 'completed' END",
+        },
+        "downloads_joblog": {
+            "id": "number + 10",
+            **job,
+            "message": titled,
+            "level": "CASE WHEN number % 11 = 5 THEN 'error' ELSE 'info' END",
+        },
+        "accounts_apikey": {
+            "id": sql.uuid("01a6"),
+            **of_owner,
+            "name": titled,
+            "prefix": "'p' || number",
+            "digest": sql.hex("", "number", 64),
+            "revoked_at": f"CASE WHEN number % 9 = 1 THEN {created} ELSE NULL END",
+        },
+        "downloads_cookiejar": {"id": sql.uuid("01a7"), **of_owner, "name": titled},
+        "downloads_link": {
+            "id": sql.uuid("01a8"),
+            **of_owner,
+            "file_id": sql.uuid(FILE),
+            "label": titled,
+            "revoked_at": f"CASE WHEN number % 9 = 1 THEN {created} ELSE NULL END",
+        },
+        "downloads_downloaded": {"id": "number + 10", **of_owner, "media_id": f"({needle}) || '-' || number"},
+        "webhooks_endpoint": {
+            "id": sql.uuid(ENDPOINT),
+            **of_owner,
+            "url": f"'https://hooks.example/' || ({needle}) || '/' || number",
+            "is_enabled": sql.bool("number % 9 <> 1"),
+            "disabled_reason": "CASE WHEN number % 9 = 1 THEN 'operator' ELSE '' END",
+        },
+        "webhooks_delivery": {
+            "id": sql.uuid("01a9"),
+            **of_owner,
+            "endpoint_id": sql.uuid(ENDPOINT),
+            "request_id": sql.uuid(JOB),
+            "url": f"'https://hooks.example/' || ({needle}) || '/' || number",
+            "status": "CASE WHEN number % 11 = 5 THEN 'dead' ELSE 'delivered' END",
+            "error": "CASE WHEN number % 11 = 5 THEN 'bad_status' ELSE '' END",
+            "event": "CASE WHEN number % 11 = 5 THEN 'job.failed' ELSE 'job.completed' END",
+            "finished_at": created,
+        },
+        "django_admin_log": {
+            "id": "number + 10",
+            "user_id": owner,
+            "object_id": sql.uuid(JOB) if sql.is_sqlite else f"{sql.uuid(JOB)}::text",
+            "object_repr": titled,
+            "action_time": created,
+        },
+    }
+
+
+def first_rows() -> list[Any]:
+    """One of each table, owners first. All others are like it but for what `made` says."""
+    from django.contrib.admin.models import LogEntry  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    from accounts.models import ApiKey, Scope  # noqa: PLC0415
+    from downloads.models import CookieJar, Downloaded, JobEvent, JobLog, Link, Node  # noqa: PLC0415
+    from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory  # noqa: PLC0415
+    from webhooks.models import Delivery, Endpoint  # noqa: PLC0415
+
+    user = UserFactory(username="first")
+    job = JobFactory(owner=user, finished=True, title="The first")
+    file = MediaFileFactory(job=job)
+    JobEvent.objects.append(job, "completed")
+    JobLog.objects.append(job, [(timezone.now(), "info", "a line")])
+    key, _ = ApiKey.objects.issue(user, "first", [Scope.READ])
+    Node.objects.pulse("node-1", slots=4, version="1.0")
+    later = timezone.now() + timedelta(days=300)
+    endpoint = Endpoint.objects.create(owner=user, url="https://hooks.example/1", sealed_secret="x")
+    sent = {"url": endpoint.url, "event": "job.completed", "status": "delivered", "finished_at": timezone.now()}
+    LogEntry.objects.log_actions(user.pk, [job], 2, change_message="Cancelled.")
+    return [
+        user,
+        job,
+        BatchFactory(owner=user, status="completed", finished_at=timezone.now()),
+        file,
+        JobEvent.objects.get(),
+        JobLog.objects.get(),
+        key,
+        CookieJar.objects.create(
+            owner=user, name="first", ciphertext="x", domains=["a.example"], cookie_count=1, expires_at=later
+        ),
+        Link.objects.create(owner=user, file=file, created_at=timezone.now(), expires_at=later),
+        Downloaded.objects.create(owner=user, extractor="site", media_id="1"),
+        endpoint,
+        Delivery.objects.create(owner=user, endpoint=endpoint, body="{}", **sent),
+        LogEntry.objects.get(),
+    ]
+
+
+def fill(rows: list[Any], start: int, end: int) -> None:
+    from django.db import connection  # noqa: PLC0415
+
+    sql = Dialect(connection.vendor)
+    changes = made(sql)
+    with connection.cursor() as cursor:
+        for row in rows:
+            names = row._meta  # noqa: SLF001 - public in all but its name
+            columns = [f'"{field.column}"' for field in names.concrete_fields]
+            changed = changes[names.db_table]
+            values = [changed.get(field.column, f'one."{field.column}"') for field in names.concrete_fields]
+            key = row.pk.hex if sql.is_sqlite and hasattr(row.pk, "hex") else row.pk
+            cursor.execute(
+                f"INSERT INTO {names.db_table} ({', '.join(columns)}) SELECT {', '.join(values)}"
+                f" FROM {names.db_table} AS one, {sql.numbers(start, end)}"
+                f" WHERE one.{names.pk.column} = %s".replace("%", "%%").replace("%%s", "%s"),
+                [key],
+            )
+        cursor.execute("ANALYZE" if sql.is_sqlite else "VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    main()
