@@ -9,6 +9,9 @@ from setproctitle import setproctitle
 
 # Without it an open stream would keep SIGTERM waiting for ever.
 GRACEFUL_SECONDS = 5
+# Longer than proxies and clients keep a connection that they may use again (nginx: 60 s): who closes it first loses what
+# the other is just sending.
+KEEP_ALIVE_SECONDS = 75
 # While somebody else holds SQLite's lock, clients are told so instead of being left to wait; workers have the time.
 SQLITE_PATIENCE_SECONDS = 4.0
 
@@ -31,6 +34,7 @@ def run(listener: socket.socket) -> None:
         proxy_headers=False,
         lifespan="on",
         http="httptools",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])

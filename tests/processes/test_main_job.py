@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,16 @@ def test_a_url_goes_in_and_its_file_comes_out(product: Product, origin: Origin) 
     assert answer.headers["Content-Type"] == "video/mp4"
     assert "A fine clip" in answer.headers["Content-Disposition"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_connection_that_was_quiet_for_a_while_is_still_there(product: Product) -> None:
+    with socket.create_connection(("127.0.0.1", product.port)) as connection:
+        answers = []
+        for pause in (0, 6):
+            time.sleep(pause)
+            connection.sendall(b"GET /api/v1/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answers.append(connection.recv(65536)[:15])
+    assert answers == [b"HTTP/1.1 200 OK"] * 2
 
 
 @pytest.mark.promise("P14")
