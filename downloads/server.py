@@ -9,8 +9,8 @@ from setproctitle import setproctitle
 
 # Without it an open stream would keep SIGTERM waiting for ever.
 GRACEFUL_SECONDS = 5
-# Longer than proxies and clients keep a connection to use it again (nginx: 60 s): whoever closes it first loses what the
-# other is just sending.
+# Longer than proxies and clients keep a connection to use it again (nginx: 60 s): whoever closes it first loses what
+# the other is just sending.
 KEEP_ALIVE_SECONDS = 75
 # While somebody else holds SQLite's lock, clients are told so instead of being left to wait; workers have the time.
 SQLITE_PATIENCE_SECONDS = 4.0
