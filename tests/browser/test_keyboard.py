@@ -66,12 +66,13 @@ def test_chooses_a_quality_with_the_arrows(tab: Tab) -> None:
 def test_opens_and_closes_the_menu(tab: Tab) -> None:
     page = tab.open("/")
     summary = page.locator("details.menu summary")
+    inside = page.locator("details.menu").get_by_role("link", name="Help")
     summary.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Help")).to_be_visible()
+    expect(inside).to_be_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Help")).to_be_hidden()
+    expect(inside).to_be_hidden()
     expect(summary).to_be_focused()
 
 
