@@ -10,7 +10,7 @@ from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -120,3 +120,17 @@ class MethodRefusedMiddleware:
         if isinstance(response, HttpResponseNotAllowed) and not is_api(request):
             return method_not_allowed(request, response["Allow"])
         return response
+
+
+class NulRefusedMiddleware:
+    """400 where an address asks Django's admin for a NUL, which PostgreSQL refuses to compare with. Our own pages and
+    the API read what they are asked for themselves.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "%00" in request.META.get("QUERY_STRING", "") and request.path_info.startswith("/admin/"):
+            raise SuspiciousOperation("a NUL in the query")
+        return self.get_response(request)

@@ -180,6 +180,7 @@ MIDDLEWARE = [
     "mediadl.middleware.LanguageMiddleware",
     "mediadl.middleware.DatabaseAwayMiddleware",
     "mediadl.middleware.MethodRefusedMiddleware",
+    "mediadl.middleware.NulRefusedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
