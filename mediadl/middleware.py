@@ -123,7 +123,7 @@ class MethodRefusedMiddleware:
 
 
 class NulRefusedMiddleware:
-    """400 where an address asks Django's admin for a NUL, which PostgreSQL refuses to compare with. Our own pages and
+    """400 where an address asks the admin for a NUL, which PostgreSQL refuses to compare with. The other pages and
     the API read what they are asked for themselves.
     """
 

