@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from bench.stand import databases
-from tests.postgres import throwaway_postgres
+from bench.stand import databases, measure_apart
 
 FEW, MANY = 1_000, int(os.environ.get("BENCH_ROWS", "1000000"))
 OWNERS = 500
@@ -32,15 +29,7 @@ def main() -> None:
         return
     for database in databases():
         print(f"-- {database}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory:
-            environment = os.environ | {"DATA_DIR": directory, "LOG_LEVEL": "ERROR", "MEDIADL_TESTING": "1"}
-            environment |= {"DJANGO_SETTINGS_MODULE": "mediadl.settings"}
-            command = [sys.executable, "-m", "bench.admin", "--here", *sys.argv[1:]]
-            if database == "sqlite":
-                subprocess.run(command, env=environment, check=True)
-                continue
-            with throwaway_postgres() as url:
-                subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True)
+        measure_apart("bench.admin", database, *sys.argv[1:], LOG_LEVEL="ERROR", MEDIADL_TESTING="1")
 
 
 def measure() -> None:

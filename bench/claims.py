@@ -7,18 +7,14 @@ twenty one after the other who are all busy or at their limit, nor of a host at 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from bench.stand import databases, line, timed
-from tests.postgres import throwaway_postgres
+from bench.stand import databases, line, measure_apart, timed
 
 OWNERS = 20
 HOST, FULL_HOST, HOST_LIMIT = "media.example.org", "full.example.org", 4
@@ -48,14 +44,7 @@ def main() -> None:
         measure()
         return
     for database in databases():
-        with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory:
-            environment = {**os.environ, "DATA_DIR": directory, "DJANGO_SETTINGS_MODULE": "mediadl.settings"}
-            command = [sys.executable, "-m", "bench.claims", "--here"]
-            if database == "sqlite":
-                subprocess.run(command, env=environment, check=True)
-                continue
-            with throwaway_postgres() as url:
-                subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True)
+        measure_apart("bench.claims", database)
 
 
 def measure() -> None:

@@ -5,15 +5,12 @@ Prints medians, and the plans of the queries behind the slower half.
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
-from tests.postgres import throwaway_postgres
+from bench.stand import measure_apart
 
 FEW, MANY = 1_000, 1_000_000
 REQUESTS = 60
@@ -47,11 +44,8 @@ def main() -> None:
     if "--here" in sys.argv:
         measure()
         return
-    with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory, throwaway_postgres() as url:
-        environment = os.environ | {"DATA_DIR": directory, "DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
-        environment |= {"DJANGO_SETTINGS_MODULE": "mediadl.settings", "MEDIADL_TESTING": "1"}
-        environment |= {"RATE_LIMIT_PER_MINUTE": "10000000", "RATE_LIMIT_PER_HOUR": "10000000"}
-        subprocess.run([sys.executable, "-m", "bench.library", "--here"], env=environment, check=True)
+    limits = {"RATE_LIMIT_PER_MINUTE": "10000000", "RATE_LIMIT_PER_HOUR": "10000000"}
+    measure_apart("bench.library", "postgres", LOG_LEVEL="ERROR", MEDIADL_TESTING="1", **limits)
 
 
 def measure() -> None:

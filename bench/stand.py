@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +43,18 @@ def line(name: str, seconds: Sequence[float]) -> str:
         f"{name:<44} p50 {statistics.median(ordered) * 1000:8.1f} ms   p95 {p95 * 1000:8.1f} ms   "
         f"min {ordered[0] * 1000:8.1f}   n {len(ordered)}"
     )
+
+
+def measure_apart(module: str, database: str, *arguments: str, **environment: str) -> None:
+    """Runs `python -m module --here` on a new database with a new DATA_DIR: settings are read from the environment."""
+    command = [sys.executable, "-m", module, "--here", *arguments]
+    with tempfile.TemporaryDirectory(prefix="mediadl-bench-") as directory:
+        environment = os.environ | {"DATA_DIR": directory, "DJANGO_SETTINGS_MODULE": "mediadl.settings"} | environment
+        if database == "sqlite":
+            subprocess.run(command, env=environment, check=True)
+            return
+        with throwaway_postgres() as url:
+            subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True)
 
 
 def databases() -> Sequence[str]:

@@ -6,7 +6,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -30,9 +30,6 @@ from downloads.console.forecast import LOOKS_BACK, Forecast, forecast
 from downloads.console.pages import for_staff, render
 from downloads.models import AuditRecord, Job, MediaFile, Sample
 from downloads.web.tags import size
-
-if TYPE_CHECKING:
-    pass
 
 SHOWN = 20
 SHOWN_OWNERS = 50
