@@ -20,7 +20,7 @@ TICK = timedelta(milliseconds=1)
 def discard_file(file: MediaFile) -> datetime | None:
     """When it was, by which it is undone. None when it was deleted before."""
     with transaction.atomic():
-        if not MediaFile.objects.filter(pk=file.pk).discard():
+        if not (Job.objects.lock(file.job_id) and MediaFile.objects.filter(pk=file.pk).discard()):
             return None
         _tell(file, "file_discarded")
         file.refresh_from_db()
@@ -36,7 +36,7 @@ def undo(owner: User, at: datetime) -> int:
         files = [
             file
             for file in MediaFile.objects.owned_by(owner).filter(discarded_at__range=moment).select_related("job")
-            if MediaFile.objects.filter(pk=file.pk).restore()
+            if Job.objects.lock(file.job_id) and MediaFile.objects.filter(pk=file.pk).restore()
         ]
         for file in files:
             _tell(file, "file_restored")

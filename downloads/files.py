@@ -109,7 +109,7 @@ def sent(token: str) -> None:
     if file is None or not file.job.options.get("delete_after_download"):
         return
     with transaction.atomic():
-        if not MediaFile.objects.filter(pk=file.pk).mark_deleted():
+        if not (Job.objects.lock(file.job_id) and MediaFile.objects.filter(pk=file.pk).mark_deleted()):
             return
         Job.objects.filter(pk=file.job_id).touch()
         JobEvent.objects.append(file.job, "fetched")

@@ -25,16 +25,17 @@ def expire_due() -> int:
 def delete_files(job: Job, reason: str) -> bool:
     """Deletes a job's bytes and leaves its row: rows first, bytes once that has committed. False if there were none."""
     with transaction.atomic():
+        if not Job.objects.filter(pk=job.pk).touch(expires_at=None):
+            # Somebody has deleted the job meanwhile, with its bytes.
+            return False
         files = MediaFile.objects.filter(job=job).stored()
         keys = list(files.values_list("storage_key", flat=True))
         files.mark_deleted()
-        # Somebody may have deleted the job meanwhile: then there is nothing left to tell of.
-        is_there = Job.objects.filter(pk=job.pk).touch(expires_at=None)
-        if keys and is_there:
+        if keys:
             JobEvent.objects.append(job, reason)
         crash_points.reach("delete.before_commit")
         transaction.on_commit(lambda: _remove(keys), robust=True)
-    return bool(keys and is_there)
+    return bool(keys)
 
 
 def delete_jobs(jobs: Iterable[Job]) -> int:
@@ -49,7 +50,9 @@ def _delete_jobs(jobs: list[Job]) -> int:
     """A batch goes with its last job."""
     ids, batch_ids = [job.pk for job in jobs], {job.batch_id for job in jobs if job.batch_id}
     with transaction.atomic():
-        rows = Job.objects.finished().filter(pk__in=ids)
+        # Locked before what belongs to them, so that nothing is added to them while they go.
+        found = Job.objects.finished().filter(pk__in=ids).order_by("pk").select_for_update()
+        rows = Job.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
         keys = list(MediaFile.objects.filter(job__in=rows).values_list("storage_key", flat=True))
         deleted, _ = rows.delete()
         Batch.objects.ended().filter(pk__in=batch_ids, jobs__isnull=True).delete()

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downloads.models.file import MediaFile
+from downloads.models.job import Job
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -71,11 +72,14 @@ class LinkQuerySet(models.QuerySet["Link"]):
         return self.filter(expires_at__lt=at - REMEMBERED)
 
     def issue(self, file: MediaFile, owner: User, at: datetime, **chosen: Any) -> Link:
-        """`chosen`: expires_at, max_downloads, label. Raises TooManyLinksError."""
-        if self.filter(file=file).open(at).count() >= MAX_OPEN_LINKS:
-            raise TooManyLinksError
+        """`chosen`: expires_at, max_downloads, label. Raises TooManyLinksError, and MediaFile.DoesNotExist."""
         expires_at = chosen.pop("expires_at", None) or default_end(file, at)
-        return self.create(file=file, owner=owner, created_at=at, expires_at=expires_at, **chosen)
+        with transaction.atomic():
+            if not Job.objects.lock(file.job_id):
+                raise MediaFile.DoesNotExist
+            if self.filter(file=file).open(at).count() >= MAX_OPEN_LINKS:
+                raise TooManyLinksError
+            return self.create(file=file, owner=owner, created_at=at, expires_at=expires_at, **chosen)
 
 
 def is_shareable(file: MediaFile, at: datetime) -> bool:

@@ -16,6 +16,7 @@ from downloads.models import Link, MediaFile
 from downloads.models.link import MAX_OPEN_LINKS
 from tests.api.conftest import Api, code_of, key_of
 from tests.factories import JobFactory, row
+from tests.vanishing import after_reading
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,12 @@ def test_a_file_that_is_gone_or_about_to_go_is_not_shared(api: Api, user: User, 
     late = stored(JobFactory(owner=user, finished=True, expires_at=timezone.now() - timedelta(seconds=5)))
     for file in (gone, late):
         assert code_of(api.post(f"/files/{file.pk}/links")) == (410, "file_expired")
+
+
+def test_a_file_whose_job_is_deleted_meanwhile_is_not_there(api: Api, stored: Stored) -> None:
+    file = stored()
+    with after_reading("downloads_mediafile", file, file.job):
+        assert code_of(api.post(f"/files/{file.pk}/links")) == (404, "not_found")
 
 
 def test_a_file_can_have_too_many_links(api: Api, user: User, stored: Stored) -> None:

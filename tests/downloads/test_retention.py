@@ -8,9 +8,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from downloads import audit, retention, storage, sweeping
-from downloads.models import Job, JobEvent, MediaFile
+from downloads.models import Job, MediaFile
 from tests.factories import JobFactory
-from tests.vanishing import after_reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,13 +32,6 @@ def test_files_go_at_their_expiry_and_their_rows_say_so(stored: Stored) -> None:
     assert job.expires_at is None
     assert [event.kind for event in job.events.all()] == ["expired"]
     assert retention.expire_due() == 0
-
-
-def test_of_a_job_that_is_deleted_meanwhile_nothing_is_told(stored: Stored) -> None:
-    file = stored()
-    with after_reading("storage_key", file, file.job):
-        assert not retention.delete_files(file.job, "evicted")
-    assert not JobEvent.objects.exists()
 
 
 @pytest.mark.promise("P12")

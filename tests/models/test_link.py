@@ -191,6 +191,17 @@ def test_of_two_first_parts_the_slower_one_counts_nothing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_many_that_are_made_at_once_a_file_takes_as_many_as_it_may_have() -> None:
+    file = made().file
+    Link.objects.bulk_create(
+        Link(file=file, owner=file.job.owner, created_at=NOW, expires_at=NOW + HOUR) for _ in range(MAX_OPEN_LINKS - 4)
+    )
+    outcomes = race(lambda: Link.objects.issue(file, file.job.owner, NOW), 8)
+    assert sum(isinstance(outcome, TooManyLinksError) for outcome in outcomes) == 5
+    assert Link.objects.filter(file=file).open(NOW).count() == MAX_OPEN_LINKS
+
+
+@pytest.mark.django_db(transaction=True)
 def test_parts_that_one_visitor_asks_for_at_once_are_one_download() -> None:
     link = made(max_downloads=1)
     outcomes = race(lambda: row(Link, link.pk).admit("ada", NOW, is_whole=False), 12)

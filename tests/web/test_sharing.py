@@ -11,6 +11,7 @@ from accounts.models import User
 from downloads.links import address_of
 from downloads.models import Link, MediaFile
 from tests.factories import JobFactory, MediaFileFactory, UserFactory, row
+from tests.vanishing import after_reading
 from tests.web.conftest import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,11 @@ def test_a_deleted_file_cannot_be_shared(page: Client, file: MediaFile) -> None:
     MediaFile.objects.mark_deleted()
     assert "nothing to share" in page.get(f"/files/{file.pk}/links").text
     assert page.post(f"/files/{file.pk}/links", {"lifetime": "0"}).status_code == 400
+
+
+def test_a_file_whose_job_is_deleted_meanwhile_is_not_there(page: Client, file: MediaFile) -> None:
+    with after_reading("downloads_mediafile", file, file.job):
+        assert page.post(f"/files/{file.pk}/links", {"lifetime": "0"}).status_code == 404
 
 
 def test_revokes_a_link_and_hides_its_address(page: Client, file: MediaFile) -> None:
