@@ -21,7 +21,7 @@ def close(user: User) -> None:
     with transaction.atomic():
         user.close()
         # First, or they would be told of every job that is now cancelled.
-        Endpoint.objects.owned_by(user).delete()
+        Endpoint.objects.owned_by(user).remove()
         CookieJar.objects.owned_by(user).delete()
         Link.objects.owned_by(user).delete()
     advance(user)

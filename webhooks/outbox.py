@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -58,11 +59,14 @@ def record_batch(batch: Batch, kind: str) -> None:
 
 
 def record_test(endpoint: Endpoint) -> Delivery:
-    """Raises WebhookStateError."""
+    """Raises WebhookStateError, and Endpoint.DoesNotExist."""
     if endpoint.is_for_requests or not endpoint.is_enabled:
         raise WebhookStateError(gettext("A test needs a webhook that has an address and is enabled."))
     delivery = _delivery(endpoint, endpoint.url, messages.TEST, messages.of_test())
-    Delivery.objects.write([delivery])
+    with transaction.atomic():
+        if not Endpoint.objects.lock(endpoint.pk):
+            raise Endpoint.DoesNotExist
+        Delivery.objects.write([delivery])
     return delivery
 
 
@@ -73,7 +77,7 @@ class Directory:
         self._of_account: defaultdict[uuid.UUID, list[Endpoint]] = defaultdict(list)
         self._of_requests: dict[uuid.UUID, Endpoint] = {}
         reachable = [*filter(Endpoint.objects.has_enabled, owners)]
-        for endpoint in Endpoint.objects.enabled().filter(owner__in=reachable) if reachable else ():
+        for endpoint in Endpoint.objects.listening(reachable) if reachable else ():
             if endpoint.is_for_requests:
                 self._of_requests[endpoint.owner_id] = endpoint
             else:

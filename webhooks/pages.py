@@ -125,7 +125,7 @@ def switch(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @limit_form("webhooks", CHANGES_PER_MINUTE)
 def delete(request: HttpRequest, webhook_id: uuid.UUID) -> HttpResponse:
-    own(request, webhook_id).delete()
+    Endpoint.objects.filter(pk=own(request, webhook_id).pk).remove()
     messages.success(request, gettext("The webhook is deleted, with its deliveries."))
     return redirect("webhooks:webhooks")
 

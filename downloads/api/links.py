@@ -106,8 +106,6 @@ def issue(
         return Link.objects.issue(file, principal_of(request).user, now, expires_at=expires_at, **chosen)
     except TooManyLinksError as error:
         raise Problem(409, "too_many_links", "Revoke some of this file's links first.") from error
-    except MediaFile.DoesNotExist as error:
-        raise Http404 from error
 
 
 def _out_of_range(latest: datetime) -> Problem:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -86,8 +86,6 @@ def _issue(request: HttpRequest, file: MediaFile, form: LinkForm) -> None:
         Link.objects.issue(file, principal_of(request).user, now, expires_at=form.end(file, now), **chosen)
     except TooManyLinksError:
         messages.error(request, gettext("This file has too many links. Revoke some of them first."))
-    except MediaFile.DoesNotExist as gone:
-        raise Http404 from gone
     else:
         messages.success(request, gettext("The link is made. Whoever has it can fetch this file."))
 

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from django.db import connection
+from django.db import connection, transaction
 
 T = TypeVar("T")
 START_SECONDS = 60
+# So long the first of two waits for the second, which in most cases waits for the first.
+MEETING_SECONDS = 0.5
 
 
 def race(action: Callable[[], T], times: int) -> list[T | Exception]:
@@ -34,6 +36,27 @@ def race(action: Callable[[], T], times: int) -> list[T | Exception]:
 
     with ThreadPoolExecutor(times) as threads:
         return [future.result() for future in [threads.submit(run) for _ in range(times)]]
+
+
+def meet(first: Callable[[], Any], second: Callable[[], Any]) -> list[Exception]:
+    """`second` begins before the transaction of `first` ends. What it raised."""
+    raised: list[Exception] = []
+
+    def come() -> None:
+        try:
+            second()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            raised.append(error)
+        finally:
+            connection.close()
+
+    other = Thread(target=come)
+    with transaction.atomic():
+        first()
+        other.start()
+        other.join(MEETING_SECONDS)
+    other.join()
+    return raised
 
 
 def race_processes(action: str, *arguments: str, processes: int = 2, **environment: str) -> list[Any]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
 
 from downloads import discards, files, retention, storage
 from downloads.models import Job, JobEvent, Link, MediaFile
+from tests.accounts.racing import meet
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Stored = Callable[..., MediaFile]
-# So long the first one waits for the second, which in most cases waits for the first.
-MEETING_SECONDS = 0.5
 
 
 def share(file: MediaFile) -> None:
@@ -36,27 +33,6 @@ DEEDS: dict[str, Callable[[MediaFile], Any]] = {
 @pytest.fixture
 def file(stored: Stored) -> MediaFile:
     return stored(JobFactory(finished=True, options={"delete_after_download": True}))
-
-
-def meet(first: Callable[[], Any], second: Callable[[], Any]) -> list[Exception]:
-    """`second` begins before the transaction of `first` ends. What it raised."""
-    raised: list[Exception] = []
-
-    def come() -> None:
-        try:
-            second()
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            raised.append(error)
-        finally:
-            connection.close()
-
-    other = threading.Thread(target=come)
-    with transaction.atomic():
-        first()
-        other.start()
-        other.join(MEETING_SECONDS)
-    other.join()
-    return raised
 
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)

@@ -129,7 +129,7 @@ class WebhookViewSet(GenericViewSet[Endpoint]):
     @extend_schema(**describe.DESTROY)
     def destroy(self, request: Request, webhook_id: uuid.UUID) -> Response:  # noqa: ARG002
         NoQuery.read(request)
-        self.get_object().delete()
+        Endpoint.objects.filter(pk=self.get_object().pk).remove()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(**describe.ROTATE)

@@ -219,6 +219,8 @@ class Delivery(models.Model):
             "error": reply.failure or "",
         }
         with transaction.atomic():
+            if reply.failure == Failure.GONE:
+                Endpoint.objects.lock(self.endpoint_id)
             if reply.failure is None:
                 self._move(_ended(DeliveryStatus.DELIVERED) | said | {"failures": 0})
                 _count(ENDED, DeliveryStatus.DELIVERED)

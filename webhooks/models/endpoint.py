@@ -8,6 +8,7 @@ Each owner may also have one without an address: its secret signs what goes to t
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ MAX_URL_LENGTH = 2048
 MAX_DESCRIPTION_LENGTH = 100
 # Any constant will do, as long as nothing else uses it for two-part locks.
 ENDPOINT_LOCK = 0x6D64_6C34
+LISTENING = "SELECT * FROM webhooks_endpoint WHERE is_enabled AND owner_id = ANY(%s) ORDER BY id DESC FOR KEY SHARE"
 HAS_ENABLED = "SELECT 1 FROM webhooks_endpoint WHERE owner_id = %s AND is_enabled = %s LIMIT 1"
 
 
@@ -59,6 +61,23 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         with connection.cursor() as cursor:
             cursor.execute(HAS_ENABLED, [owner, True])
             return cursor.fetchone() is not None
+
+    def listening(self, owners: Collection[uuid.UUID]) -> Iterable[Endpoint]:
+        """The enabled ones of these owners. Nobody deletes them before the transaction ends, in which they are told."""
+        if connection.vendor == "postgresql":
+            # Django has no word for this lock, which only who deletes has to wait for.
+            return self.raw(LISTENING, [list(owners)])
+        return self.enabled().filter(owner__in=owners)
+
+    def lock(self, endpoint_id: uuid.UUID) -> bool:
+        """Whether it is there, and then nobody deletes it before the transaction ends. Comes before its deliveries."""
+        return bool(self.filter(pk=endpoint_id).order_by().select_for_update().values_list("pk", flat=True))
+
+    def remove(self) -> None:
+        """Deletes them with their deliveries, to which no event adds one meanwhile."""
+        with transaction.atomic():
+            locked = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
+            self.model.objects.filter(pk__in=locked).delete()
 
     def with_address(self) -> EndpointQuerySet:
         return self.filter(is_for_requests=False)
