@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from accounts.first_start import ensure_first_operator, register_environment_key
-from downloads import storage, workers
+from downloads import heap, storage, workers
 from downloads.migrating import one_at_a_time
 from downloads.processes import CrashLoopError, Service, fork, stop_all
 from downloads.succession import EngineService, Succession
@@ -49,9 +48,8 @@ class Command(BaseCommand):
             sys.exit(status)
         web_socket = bind(settings.HOST, settings.PORT) if "web" in parts else None
         running = services(parts, web_socket)
-        gc.collect()
-        gc.freeze()
         self._greet(parts)
+        heap.settle()
         sys.exit(self._supervise(running))
 
     def _prepare(self, parts: frozenset[str]) -> None:
