@@ -65,9 +65,9 @@ def finish_discards() -> int:
     """Ends the deletions that can no longer be undone; how many jobs and files it were."""
     with transaction.atomic():
         # Locked, so that none of them is undone while it goes.
-        jobs = list(Job.objects.lapsed().select_for_update()[:BATCH])
+        jobs = list(Job.objects.lapsed().order_by("pk").select_for_update()[:BATCH])
         delete_jobs(jobs)
-        files = list(MediaFile.objects.lapsed().select_for_update()[:BATCH])
+        files = list(MediaFile.objects.lapsed().order_by("pk").select_for_update()[:BATCH])
         MediaFile.objects.filter(pk__in=[file.pk for file in files]).update(discarded_at=None)
         transaction.on_commit(lambda: _remove([file.storage_key for file in files]), robust=True)
     return len(jobs) + len(files)
