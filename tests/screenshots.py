@@ -1,10 +1,13 @@
-"""Pictures of the pages for README and docs, of the running product: `python -m tests.screenshots [DIRECTORY]`."""
+"""Pictures of the pages for README and docs, of the running product: `python -m tests.screenshots [DIRECTORY]`.
+
+With `--each` every page is shown at both widths and in both themes, for those who want to look at all of it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,20 +25,40 @@ from tests.product import ROOT, Product, wait_until
 SIGN_IN = re.compile(r"http://\S+/accounts/sign-in/link/\S+")
 DIRECTORY = ROOT / "docs" / "screenshots"
 WIDE, NARROW = (1120, 760), (390, 780)
+EACH = {
+    f"{width}-{theme}": ((width, height), theme)
+    for width, height in ((1280, 900), (360, 780))
+    for theme in ("light", "dark")
+}
 # A palette makes them a third of the size, and nobody sees it.
 PALETTE = "split[a][b];[a]palettegen=max_colors=160:stats_mode=single[p];[b][p]paletteuse=dither=none"
 COOKIES = "videos.example\tTRUE\t/\tTRUE\t4102444800\tsession\tx\n"
 FILMS = ("Clouds over the sea", "How bread is made", "A walk through the old town", "Rain on a roof, eight hours")
 
 
+SETTINGS = {
+    "keys": "/accounts/keys/",
+    "usage": "/accounts/usage/",
+    "webhooks": "/webhooks/",
+    "account": "/accounts/",
+    "people": "/accounts/people/",
+    "help": "/help",
+    "sites": "/sites?q=video",
+    "errors": "/docs/errors",
+    "offline": "/offline",
+    "not-found": "/jobs/nowhere",
+}
+
+
 class Studio:
     """A product with something in it, and a browser that is signed in to it."""
 
-    def __init__(self, product: Product, origin: Origin, page: Page, directory: Path) -> None:
+    def __init__(self, product: Product, origin: Origin, page: Page, directory: Path, *, is_each: bool = False) -> None:
         self.product = product
         self.origin = origin
         self.page = page
         self.directory = directory
+        self.is_each = is_each
         self.root = f"http://127.0.0.1:{product.port}"
 
     def film(self, title: str, path: str = "/page/og-video", **query: str) -> str:
@@ -59,11 +82,18 @@ class Studio:
         return str(self.product.api.get(f"/download/{job}").json()["status"])
 
     def shoot(self, name: str, *, size: tuple[int, int] = WIDE, theme: str = "light") -> None:
+        if not self.is_each:
+            self._shoot(name, size, theme)
+        elif size != NARROW:
+            for kind, (each_size, each_theme) in EACH.items():
+                self._shoot(f"{name}-{kind}", each_size, each_theme)
+
+    def _shoot(self, name: str, size: tuple[int, int], theme: str) -> None:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         time.sleep(0.6)  # for pictures and the player
         raw = self.directory / f"{name}.raw.png"
-        self.page.screenshot(path=raw)
+        self.page.screenshot(path=raw, full_page=self.is_each)
         small = self.directory / f"{name}.png"
         command = [ffmpeg(), "-v", "error", "-y", "-i", str(raw), "-vf", PALETTE, "-frames:v", "1", str(small)]
         subprocess.run(command, check=True)
@@ -104,9 +134,23 @@ def shoot_downloads(studio: Studio, job: str, batch: str) -> None:
     for name, path in (("job", f"/jobs/{job}"), ("batch", f"/batches/{batch}"), ("batches", "/batches")):
         studio.open(path)
         studio.shoot(name)
+    shoot_sharing(studio, job)
     studio.open("/library")
     studio.shoot("library")
     studio.shoot("library-phone", size=NARROW)
+
+
+def shoot_sharing(studio: Studio, job: str) -> None:
+    file = studio.product.api.get(f"/download/{job}").json()["files"][0]["file_id"]
+    studio.product.api.post(f"/files/{file}/links", json={"label": "for Ada"}).raise_for_status()
+    studio.open(f"/files/{file}/links")
+    studio.shoot("links")
+
+
+def shoot_sign_in(studio: Studio) -> None:
+    studio.page.context.clear_cookies()
+    studio.open("/")
+    studio.shoot("sign-in")
 
 
 def shoot_settings(studio: Studio) -> None:
@@ -119,20 +163,18 @@ def shoot_settings(studio: Studio) -> None:
     page.get_by_label("Or its text").fill(COOKIES)
     page.get_by_role("button", name="Store").click()
     studio.shoot("cookies")
-    for name, path in (("keys", "/accounts/keys/"), ("usage", "/accounts/usage/"), ("webhooks", "/webhooks/")):
+    for name, path in SETTINGS.items():
         studio.open(path)
         studio.shoot(name)
-    studio.open("/help")
-    studio.shoot("help")
     studio.open("/api/docs").locator(".opblock").first.wait_for(timeout=60_000)
     studio.shoot("api")
-    for link in ("Queue", "Storage"):
+    for link in ("Queue", "Storage", "System", "Jobs"):
         studio.open("/admin/").get_by_role("link", name=link, exact=True).first.click()
         studio.shoot(f"admin-{link.lower()}", size=(1120, 900))
 
 
 @contextmanager
-def studio_in(directory: Path) -> Iterator[Studio]:
+def studio_in(directory: Path, *, is_each: bool) -> Iterator[Studio]:
     with tempfile.TemporaryDirectory() as place, Origin() as origin, Product(Path(place), WORKERS="6") as product:
         product.wait_for_engine()
         link = SIGN_IN.search(product.log())
@@ -144,7 +186,7 @@ def studio_in(directory: Path) -> Iterator[Studio]:
             page.goto(link[0])
             page.get_by_role("button").first.click()
             page.wait_for_url("**/password/")
-            yield Studio(product, origin, page, directory)
+            yield Studio(product, origin, page, directory, is_each=is_each)
             browser.close()
 
 
@@ -154,13 +196,18 @@ def new_page(browser: Browser) -> Page:
     return page
 
 
-def main(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    with studio_in(directory) as studio:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots")
+    parser.add_argument("directory", type=Path, nargs="?", default=DIRECTORY)
+    parser.add_argument("--each", action="store_true", help="at both widths and in both themes, in full length")
+    chosen = parser.parse_args()
+    chosen.directory.mkdir(parents=True, exist_ok=True)
+    with studio_in(chosen.directory, is_each=chosen.each) as studio:
         job, batch = fill(studio)
         shoot_settings(studio)
         shoot_downloads(studio, job, batch)
+        shoot_sign_in(studio)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY)
+    main()
