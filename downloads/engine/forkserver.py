@@ -123,10 +123,10 @@ class ForkServer:
             except OSError as error:
                 log.warning("cannot accept: %s", error)
                 time.sleep(0.1)
-                continue
-            with connection:
-                if _is_own_user(connection):
-                    self._fork_leash(connection)
+            else:
+                with connection:
+                    if _is_own_user(connection):
+                        self._fork_leash(connection)
 
     def _fork_leash(self, connection: socket.socket) -> None:
         """The handlers are ours: a signal must not run them in the leash before it has set its own."""

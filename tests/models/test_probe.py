@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
@@ -27,6 +27,22 @@ def running() -> Probe:
     probe = make()
     probe.start(WORKER)
     return probe
+
+
+def test_one_that_ends_while_it_is_joined_is_looked_for_again() -> None:
+    probe = running()
+    waiting = [probe]
+
+    def end_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        answer = execute(sql, *rest)
+        if waiting:
+            waiting.pop().complete({})
+        return answer
+
+    with connection.execute_wrapper(end_meanwhile):
+        joined = Probe.objects.join()
+    assert joined == probe
+    assert (joined.status, joined.asked) == (ProbeStatus.DONE, 1)
 
 
 def test_starts_once() -> None:
