@@ -1,28 +1,36 @@
-"""Rows that somebody else deletes between two statements of what is being tested."""
+"""What somebody else does between two statements of what is being tested."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model
 
 
-@contextmanager
-def after_reading(words: str, *rows: Model) -> Iterator[None]:
+def after_reading(words: str, *rows: Model) -> AbstractContextManager[None]:
     """Deletes `rows`, in this order, when the first SELECT that has `words` in it has been answered."""
-    waiting = list(rows)
 
-    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        answer = execute(sql, params, many, context)
-        if waiting and sql.startswith("SELECT") and words in sql:
-            gone, waiting[:] = list(waiting), []
-            for row in gone:
-                type(row)._base_manager.filter(pk=row.pk)._raw_delete(using=row._state.db)
+    def delete() -> None:
+        for row in rows:
+            type(row)._base_manager.filter(pk=row.pk)._raw_delete(using=row._state.db)
+
+    return meanwhile(delete, lambda sql: sql.startswith("SELECT") and words in sql)
+
+
+@contextmanager
+def meanwhile(act: Callable[[], Any], is_awaited: Callable[[str], bool] = bool) -> Iterator[None]:
+    """Acts once, when the first statement that is awaited has been answered; by default it is the very first."""
+    waiting = [act]
+
+    def watch(execute: Any, sql: str, *rest: Any) -> Any:
+        answer = execute(sql, *rest)
+        if waiting and is_awaited(sql):
+            waiting.pop()()
         return answer
 
     with connection.execute_wrapper(watch):
         yield
-    assert not waiting, f"nothing was read of {words}"
+    assert not waiting, "no such statement"

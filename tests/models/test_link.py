@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 from downloads.models import Link, LinkClosedError, LinkState, LinkVisit, MediaFile, TooManyLinksError
 from downloads.models.link import MAX_OPEN_LINKS, REMEMBERED, VISIT, is_shareable, latest_end
 from tests.accounts.racing import race
 from tests.factories import JobFactory, MediaFileFactory, row
+from tests.vanishing import meanwhile
 
 pytestmark = [pytest.mark.promise("S11"), pytest.mark.django_db]
 
@@ -176,16 +177,7 @@ def test_of_many_at_once_exactly_as_many_begin_as_are_left() -> None:
 def test_of_two_first_parts_the_slower_one_counts_nothing() -> None:
     """The other's visit is written after this one has looked for it."""
     link = made()
-    statements: list[str] = []
-
-    def visit_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
-        result = execute(sql, *rest)
-        statements.append(sql)
-        if len(statements) == 1:
-            LinkVisit.objects.create(link=link, visitor="ada", seen_at=NOW)
-        return result
-
-    with connection.execute_wrapper(visit_meanwhile):
+    with meanwhile(lambda: LinkVisit.objects.create(link=link, visitor="ada", seen_at=NOW)):
         link.admit("ada", NOW, is_whole=False)
     assert count(link) == 0
 

@@ -4,14 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
 from downloads.engine.errors import ErrorCode, JobError
 from downloads.models import LeaseLostError, Probe, ProbeStatus, TransitionError
-from tests.factories import UserFactory
+from tests.factories import UserFactory, row
+from tests.vanishing import meanwhile
 
 pytestmark = pytest.mark.django_db
 WORKER = "node/1/1"
@@ -31,15 +32,7 @@ def running() -> Probe:
 
 def test_one_that_ends_while_it_is_joined_is_looked_for_again() -> None:
     probe = running()
-    waiting = [probe]
-
-    def end_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
-        answer = execute(sql, *rest)
-        if waiting:
-            waiting.pop().complete({})
-        return answer
-
-    with connection.execute_wrapper(end_meanwhile):
+    with meanwhile(lambda: row(Probe, probe.pk).complete({})):
         joined = Probe.objects.join()
     assert joined == probe
     assert (joined.status, joined.asked) == (ProbeStatus.DONE, 1)

@@ -220,6 +220,7 @@ class Delivery(models.Model):
         }
         with transaction.atomic():
             if reply.failure == Failure.GONE:
+                # Which is disabled below: who deletes it locks it before this row, too.
                 Endpoint.objects.lock(self.endpoint_id)
             if reply.failure is None:
                 self._move(_ended(DeliveryStatus.DELIVERED) | said | {"failures": 0})
