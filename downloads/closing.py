@@ -22,7 +22,7 @@ def close(user: User) -> None:
         user.close()
         # First, or they would be told of every job that is now cancelled.
         Endpoint.objects.owned_by(user).remove()
-        CookieJar.objects.owned_by(user).delete()
+        CookieJar.objects.owned_by(user).remove()
         Link.objects.owned_by(user).delete()
     advance(user)
 
@@ -38,9 +38,18 @@ def advance(user: User) -> None:
     while retention.delete_jobs(Job.objects.belonging_to(user).finished()[: retention.BATCH]):
         pass
     Batch.objects.owned_by(user).ended().filter(jobs__isnull=True).delete()
-    if not Job.objects.belonging_to(user).exists() and not Batch.objects.owned_by(user).exists():
-        user.delete()
+    if _delete_empty(user):
         log.info("account_deleted")
+
+
+def _delete_empty(user: User) -> bool:
+    with transaction.atomic():
+        # From here on no request that was let in before adds anything to it.
+        list(User.objects.filter(pk=user.pk).select_for_update())
+        if Job.objects.belonging_to(user).exists() or Batch.objects.owned_by(user).exists():
+            return False
+        user.delete()
+        return True
 
 
 def advance_all() -> None:

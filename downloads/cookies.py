@@ -59,8 +59,12 @@ def usable(owner: User, cookies_id: uuid.UUID | str | None) -> CookieJar | None:
         return None
     jar = CookieJar.objects.owned_by(owner).usable().filter(pk=cookies_id).first()
     if jar is None:
-        raise refused("cookies_id", "cookies_gone", f"{gettext(ERRORS[ErrorCode.COOKIES_GONE].title)}.")
+        raise gone()
     return jar
+
+
+def gone() -> Problem:
+    return refused("cookies_id", "cookies_gone", f"{gettext(ERRORS[ErrorCode.COOKIES_GONE].title)}.")
 
 
 # --- Out --------------------------------------------------------------------------------------------------------

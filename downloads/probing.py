@@ -71,6 +71,8 @@ def ask(
         _one_at_a_time(owner)
         if probe := known.join():
             return probe
+        if jar and not CookieJar.objects.lock(jar.pk):
+            raise cookies.gone()
         _check_quota(owner)
         probe = Probe.objects.create(owner=owner, kind=kind, url=url, cookies=jar, fingerprint=fingerprint)
         bell.ring(bell.PROBE)

@@ -10,13 +10,14 @@ from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
+from downloads.api.problem import is_of_a_deleted_row
 from downloads.web.errors import DATABASE_ERRORS, is_api, method_not_allowed, row_is_gone, service_unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -104,7 +105,7 @@ class DatabaseAwayMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, ObjectDoesNotExist):
+        if is_of_a_deleted_row(exception):
             return row_is_gone(request)
         return service_unavailable(request) if isinstance(exception, DATABASE_ERRORS) else None
 

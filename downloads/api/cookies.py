@@ -92,7 +92,7 @@ class CookiesViewSet(GenericViewSet[CookieJar]):
     @extend_schema(**describe_cookies.DESTROY)
     def destroy(self, request: Request, cookie_id: uuid.UUID) -> Response:
         NoQuery.read(request)
-        self.get_object().delete()
+        CookieJar.objects.filter(pk=self.get_object().pk).remove()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(**describe_cookies.TEST)

@@ -17,10 +17,11 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+from psycopg.errors import ForeignKeyViolation
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -159,8 +160,7 @@ def problem_of(error: Exception) -> Problem:
 def _of_django(error: Exception) -> Problem | None:
     if isinstance(error, Http404):
         return not_found()
-    if isinstance(error, ObjectDoesNotExist):
-        # Deleted by somebody else after it had been read.
+    if is_of_a_deleted_row(error):
         structlog.get_logger(__name__).warning("row_gone", exc_info=error)
         return not_found()
     if isinstance(error, PermissionDenied):
@@ -170,6 +170,15 @@ def _of_django(error: Exception) -> Problem | None:
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
         return Problem(400, "malformed_body", "The request cannot be read.")
     return None
+
+
+def is_of_a_deleted_row(error: Exception) -> bool:
+    """Of one that somebody else deleted after it had been read: it is not found any more, or cannot be referred to."""
+    if isinstance(error, IntegrityError):
+        cause = error.__cause__
+        on_sqlite = getattr(cause, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_FOREIGNKEY"
+        return on_sqlite or isinstance(cause, ForeignKeyViolation)
+    return isinstance(error, ObjectDoesNotExist)
 
 
 def not_found() -> Problem:

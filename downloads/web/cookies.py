@@ -94,7 +94,7 @@ def store(request: HttpRequest) -> HttpResponse:
 @limit_form("cookies", CHANGES_PER_MINUTE)
 def delete(request: HttpRequest, cookie_id: uuid.UUID) -> HttpResponse:
     jar = _own(request, cookie_id)
-    jar.delete()
+    CookieJar.objects.filter(pk=jar.pk).remove()
     messages.success(request, gettext("The cookies {name} are deleted.").format(name=jar.name))
     return redirect("cookies")
 

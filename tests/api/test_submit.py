@@ -15,6 +15,7 @@ from downloads import names
 from downloads.models import Job, JobEvent, Priority, Status
 from tests.api.conftest import URL, Api, code_of, key_of
 from tests.factories import JobFactory
+from tests.vanishing import after_reading
 
 pytestmark = [pytest.mark.promise("S3"), pytest.mark.django_db]
 
@@ -269,3 +270,11 @@ def test_costs_a_constant_number_of_queries(
 @pytest.mark.parametrize("name", sorted(names.PLACEHOLDERS))
 def test_takes_every_placeholder(api: Api, name: str) -> None:
     assert api.post("/download", {"url": URL, "path_template": f"a/{{{name}}}.{{ext}}"}).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_goes_meanwhile_gets_no_job(api: Api, user: User) -> None:
+    key = user.api_keys.get()
+    with after_reading("accounts_apikey", key, user):
+        assert code_of(api.post("/download", {"url": URL})) == (404, "not_found")
+    assert not Job.objects.exists()
