@@ -61,12 +61,11 @@ def findings() -> list[Finding]:
 
 
 def node_facts() -> dict[str, Any]:
-    """The columns of this node's row."""
+    """The columns of this node's row, as far as every node has them."""
     found = [storage_directory(), *bucket(), ytdlp(), ffmpeg(), javascript(), guard(), sandboxing()]
     return {
         "version": version(),
         "ytdlp_version": ytdlp_versions.in_use(),
-        "slots": settings.WORKERS,
         "sandbox": sandbox.probe().level,
         "components": {item.name: _part(item) for item in found},
     }

@@ -123,7 +123,7 @@ def access() -> Check:
 
 
 def workers() -> Check:
-    nodes = list(Node.objects.alive())
+    nodes = list(Node.objects.workers().alive())
     if nodes:
         values = {"count": len(nodes), "slots": sum(node.slots for node in nodes)}
         return Check(name="workers", said=gettext_noop("{count} alive, {slots} downloads at a time"), values=values)

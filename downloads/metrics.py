@@ -138,7 +138,7 @@ def _node_gauges() -> Iterator[Metric]:
     age = GaugeMetricFamily("worker_heartbeat_age_seconds", "Since the node was last heard of.", labels=["node"])
     slots = GaugeMetricFamily("worker_slots", "Jobs that the node runs at a time.", labels=["node"])
     now = timezone.now()
-    for node in Node.objects.all():
+    for node in Node.objects.workers():
         age.add_metric([node.name], max(0.0, (now - node.seen_at).total_seconds()))
         slots.add_metric([node.name], node.slots)
     yield from (age, slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -122,6 +123,7 @@ class Pulse:
         self.unanswered: dict[str, Ring] = {}
         # Where no cluster runs, no guard does: the file would be that of another node.
         self.guard_counts = GuardCounts(_guard_stats()) if clusters else None
+        self.slots = settings.WORKERS if bell.DOWNLOAD in {cluster.name for cluster in clusters} else 0
 
     def beat(self) -> None:
         if time.monotonic() < self.next_at:
@@ -132,13 +134,18 @@ class Pulse:
                 # Neither can they say that they live, nor is there work for them.
                 self.unanswered.clear()
             self._ring_and_check()
-            Node.objects.pulse(settings.NODE_NAME, **diagnosis.node_facts())
+            Node.objects.pulse(settings.NODE_NAME, slots=self.slots, **diagnosis.node_facts())
             if self.guard_counts is not None:
                 self.guard_counts.carry_over()
         except (DatabaseError, InterfaceError):
             # Away: nobody could have answered, so nobody is late.
             connection.close()
             self.unanswered.clear()
+
+    def end(self) -> None:
+        """Nobody is to miss a node that was told to stop."""
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            Node.objects.filter(pk=settings.NODE_NAME).delete()
 
     def _ring_and_check(self) -> None:
         for cluster in self.clusters:

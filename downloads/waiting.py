@@ -51,7 +51,7 @@ class Waiting:
         self.load = load = Load.now()
         self.full_hosts = set(load.full_hosts())
         self.full_batches, self.full_keys = set(load.full(load.batches)), set(load.full(load.keys))
-        self.slots = Slots.of(list(Node.objects.alive()) if nodes is None else nodes, self.held)
+        self.slots = Slots.of(list(Node.objects.workers().alive()) if nodes is None else nodes, self.held)
 
     def reason(self, job: Job) -> str:
         """In the order in which an operator would ask. `job` is queued; its owner, batch and key are looked at."""

@@ -44,7 +44,7 @@ LANES = {bell.DOWNLOAD: _("download"), bell.PROBE: _("probe")}
 @require_GET
 @for_staff("downloads.view_job")
 def queue(request: HttpRequest) -> HttpResponse:
-    nodes, holds = list(Node.objects.order_by("name")), list(Hold.objects.with_names())
+    nodes, holds = list(Node.objects.workers().order_by("name")), list(Hold.objects.with_names())
     alive = set(Node.objects.alive().values_list("pk", flat=True))
     waiting = Waiting([node for node in nodes if node.pk in alive])
     running = list(Job.objects.running().select_related("owner").defer(*UNSEEN).order_by("started_at"))
@@ -217,7 +217,7 @@ class HoldForm(forms.Form):
                 subject = _owner_id(subject)
             case HoldKind.HOST:
                 subject = _host(subject)
-            case HoldKind.NODE if not Node.objects.filter(pk=subject).exists():
+            case HoldKind.NODE if not Node.objects.workers().filter(pk=subject).exists():
                 raise ValidationError(gettext("There is no machine of that name."))
         return cleaned | {"subject": subject}
 

@@ -1,4 +1,4 @@
-"""A machine that runs workers, as it last described itself: what health, metrics and the admin know of workers."""
+"""A machine of the deployment, as it last described itself: what health, metrics and the admin know of workers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ class NodeQuerySet(models.QuerySet["Node"]):
     def alive(self) -> NodeQuerySet:
         return self.filter(seen_at__gte=Now() - SILENT_AFTER)
 
+    def workers(self) -> NodeQuerySet:
+        """Without those that serve pages alone."""
+        return self.filter(slots__gt=0)
+
     def forgotten(self) -> NodeQuerySet:
         return self.filter(seen_at__lt=Now() - FORGOTTEN_AFTER)
 
@@ -30,6 +34,7 @@ class Node(models.Model):
     seen_at = models.DateTimeField(db_default=Now())
     version = models.CharField(max_length=32, blank=True)
     ytdlp_version = models.CharField(max_length=32, blank=True)
+    # The downloads that it runs at a time.
     slots = models.PositiveIntegerField(default=0)
     # full, partial or off, as the kernel allows.
     sandbox = models.CharField(max_length=8, blank=True)

@@ -112,7 +112,7 @@ def _pause() -> list[str]:
 
 
 def _workers() -> list[str]:
-    if Node.objects.alive().exists():
+    if Node.objects.workers().alive().exists():
         return []
     return [gettext("No worker is running at the moment. Downloads wait in the queue and start when one is back.")]
 

@@ -83,6 +83,11 @@ def test_a_silent_node_is_no_worker(anybody: Api, node: Node) -> None:
     assert checks_of(anybody.get("/health"))["workers"]["message"] == "No worker has been heard of."
 
 
+def test_a_node_of_pages_alone_is_no_worker(anybody: Api, node: Node) -> None:
+    Node.objects.update(slots=0)
+    assert checks_of(anybody.get("/health"))["workers"]["message"] == "No worker has been heard of."
+
+
 @pytest.mark.parametrize("status", ["warning", "error"])
 def test_says_which_component_of_a_node_is_missing(anybody: Api, node: Node, status: str) -> None:
     Node.objects.pulse("other", components=FINE | {"ffmpeg": {"status": status, "message": "not found"}})

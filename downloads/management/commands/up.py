@@ -104,6 +104,8 @@ class Command(BaseCommand):
             status = 1
         workers.start_draining()
         stop_all(running, settings.DRAIN_SECONDS, is_urgent=lambda: self.signals > 1)
+        if not status:
+            pulse.end()
         return status
 
     def _count_signal(self, _number: int, _frame: FrameType | None) -> None:
