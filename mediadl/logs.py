@@ -63,5 +63,9 @@ def logging_config(level: str, format_name: str) -> dict[str, Any]:
 def _without_personal_paths(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    event["event"] = _PERSONAL_PATH.sub(r"\1...", str(event["event"]))
+    event["event"] = without_titles_and_secrets(str(event["event"]))
     return event
+
+
+def without_titles_and_secrets(text: str) -> str:
+    return _PERSONAL_PATH.sub(r"\1...", text)

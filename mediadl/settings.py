@@ -390,7 +390,7 @@ LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_AGE = "language", 60 * 60 * 24 * 365
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"]))
-LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
+LOGGING, ACCESS_LOG = logging_config(LOG_LEVEL, LOG_FORMAT), env.bool("ACCESS_LOG", True)
 if SENTRY_DSN := env.str("SENTRY_DSN", ""):
     from mediadl.reports import report_errors  # loaded where it is wanted: it costs every process 10 MB
 

@@ -1,4 +1,4 @@
-"""Puts the layers together from Django's settings: `Edge(Events(Archives(Files(Pictures(Bridge(Django))))))`."""
+"""Puts the layers together by Django's settings: `Edge(Access(Events(Archives(Files(Pictures(Bridge(Django)))))))`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
+from mediadl.asgi.access import Access
 from mediadl.asgi.archives import Archives
 from mediadl.asgi.bridge import Bridge
 from mediadl.asgi.edge import SPOKEN, Edge
@@ -54,8 +55,9 @@ def build() -> Edge:
         max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER,
         when_sent=_when_sent(with_database(requests)),
     )
+    events = Events(archives, hub=hub, max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER)
     return Edge(
-        Events(archives, hub=hub, max_streams_per_owner=settings.MAX_STREAMS_PER_OWNER),
+        Access(events) if settings.ACCESS_LOG else events,
         on_stop=hub.close,
         on_end=close,
         spoken=SPOKEN | {REDIRECT} if settings.X_ACCEL_PASSTHROUGH else SPOKEN,

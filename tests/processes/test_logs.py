@@ -21,8 +21,12 @@ def test_every_line_of_every_process_is_an_object(tmp_path: Path, origin: Origin
         product.wait_for_engine()
         product.wait_for(product.submit(origin.url("/clip.mp4"))["request_id"])
         product.wait_for(product.submit("http://10.0.0.1/clip.mp4")["request_id"])
-        assert product.api.post("/download", json={"url": "nonsense"}).status_code == 400
+        refused = product.api.post("/download", params={"token": "hidden"}, json={"url": "nonsense"})
+        assert refused.status_code == 400
     lines = [line for line in product.log().splitlines() if line and not line.startswith(SAID)]
     found = [json.loads(line) for line in lines]
     assert all({"event", "level", "timestamp"} <= line.keys() for line in found)
+    (line,) = [line for line in found if line.get("request_id") == refused.headers["X-Request-ID"]]
+    assert (line["event"], line["path"], line["status"]) == ("request", "/api/v1/download", 400)
+    assert "hidden" not in product.log()
     assert {"mediadl.guard", "downloads.engine.forkserver"} <= {line.get("logger") for line in found}
