@@ -33,6 +33,7 @@ EACH = {
 # A palette makes them a third of the size, and nobody sees it.
 PALETTE = "split[a][b];[a]palettegen=max_colors=160:stats_mode=single[p];[b][p]paletteuse=dither=none"
 COOKIES = "videos.example\tTRUE\t/\tTRUE\t4102444800\tsession\tx\n"
+RIGHT_TO_LEFT = "سحب فوق البحر"
 FILMS = ("Clouds over the sea", "How bread is made", "A walk through the old town", "Rain on a roof, eight hours")
 
 
@@ -101,8 +102,8 @@ class Studio:
         print(f"{small.name}\t{small.stat().st_size // 1000} kB")
 
 
-def fill(studio: Studio) -> tuple[str, str]:
-    """What the pages show: a job that is done, and a batch."""
+def fill(studio: Studio) -> tuple[str, str, str]:
+    """What the pages show: a job that is done, a batch, and a job that failed."""
     done = [studio.submit(studio.film(title), tags=["films"]) for title in FILMS]
     done.append(studio.submit(studio.origin.url("/status/404/film"), quality="720p"))
     studio.wait_for(*done)
@@ -112,7 +113,7 @@ def fill(studio: Studio) -> tuple[str, str]:
     wait_until(
         lambda: studio.product.api.get(f"/batch/{batch.json()['batch_id']}").json()["status"] == "completed", 120
     )
-    return done[1], batch.json()["batch_id"]
+    return done[1], batch.json()["batch_id"], done[-1]
 
 
 def shoot_downloads(studio: Studio, job: str, batch: str) -> None:
@@ -174,9 +175,47 @@ def shoot_settings(studio: Studio) -> None:
         studio.shoot(f"admin-{link.lower()}", size=(1120, 900))
 
 
+def shoot_empty(studio: Studio) -> None:
+    """What somebody sees who has nothing yet."""
+    for name in ("", "library", "batches", "cookies", "presets", "webhooks"):
+        studio.open(f"/{name}")
+        studio.shoot(f"empty-{name or 'home'}")
+
+
+def shoot_states(studio: Studio, failed: str) -> None:
+    """What is not for the docs: errors, one that waits, titles that are hard to set, and every list of the admin."""
+    waiting = studio.submit(studio.film("Later"), start_after="2099-01-01T00:00:00Z")
+    cancelled = studio.submit(studio.film("Not now"), start_after="2099-01-01T00:00:00Z")
+    studio.product.api.delete(f"/download/{cancelled}")
+    hard = [studio.submit(studio.film(title)) for title in (RIGHT_TO_LEFT, "A title without an end " * 9)]
+    studio.wait_for(*hard)
+    running = studio.submit(studio.film("Ten minutes of waves", media="/slow/2000/clip.mp4"))
+    studio.open(f"/jobs/{running}").locator("progress[value]").first.wait_for(timeout=60_000)
+    studio.shoot("job-running")
+    for name, job in (("failed", failed), ("waiting", waiting), ("cancelled", cancelled), ("rtl", hard[0])):
+        studio.open(f"/jobs/{job}")
+        studio.shoot(f"job-{name}")
+    studio.open("/").get_by_role("button", name="Download").first.click()
+    studio.shoot("home-nothing-entered")
+    page = studio.open(f"/?{urlencode({'url': studio.origin.url('/status/404/film')})}")
+    page.locator("#preview [role=alert], #preview .problem, [data-preview] > *").first.wait_for(timeout=60_000)
+    studio.shoot("preview-failed")
+    studio.open("/library?q=nothing+has+this")
+    studio.shoot("library-nothing-found")
+    studio.open("/library")
+    studio.shoot("library-full")
+    page = studio.open("/admin/")
+    studio.shoot("admin")
+    lists = page.locator("#content-main th a").evaluate_all("links => links.map(link => new URL(link.href).pathname)")
+    for path in lists:
+        studio.open(path)
+        studio.shoot(f"admin-{path.strip('/').replace('/', '-')}")
+
+
 @contextmanager
-def studio_in(directory: Path, *, is_each: bool) -> Iterator[Studio]:
-    with tempfile.TemporaryDirectory() as place, Origin() as origin, Product(Path(place), WORKERS="6") as product:
+def studio_in(directory: Path, *, is_each: bool, **environment: str) -> Iterator[Studio]:
+    environment = {"WORKERS": "6"} | environment
+    with tempfile.TemporaryDirectory() as place, Origin() as origin, Product(Path(place), **environment) as product:
         product.wait_for_engine()
         link = SIGN_IN.search(product.log())
         if link is None:
@@ -204,7 +243,11 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.directory.mkdir(parents=True, exist_ok=True)
     with studio_in(chosen.directory, is_each=chosen.each) as studio:
-        job, batch = fill(studio)
+        if chosen.each:
+            shoot_empty(studio)
+        job, batch, failed = fill(studio)
+        if chosen.each:
+            shoot_states(studio, failed)
         shoot_settings(studio)
         shoot_downloads(studio, job, batch)
         shoot_sign_in(studio)
