@@ -83,7 +83,7 @@ e2e: .venv/.dev ## whole workflows over HTTP, on a product of its own or on LIVE
 ops-check: .venv/.dev ## compose.yaml at work, a real Prometheus, nginx, bucket and backup, Railway's files
 	$(PYTEST) tests/ops -o python_files='test_*.py full_*.py' $(PYTEST_ARGS)
 
-bench: .venv/.dev ## the timings of docs/performance.md, each beside a baseline
+bench: .venv/.bench ## the timings of docs/performance.md, each beside a baseline
 	$(BIN)/python -m bench
 
 lint: .venv/.dev ## ruff, templates, Dockerfile and deployment checks
@@ -131,6 +131,7 @@ requirements: ## lock the versions of pyproject.toml again (needs uv)
 	uv lock --upgrade
 	uv export -q --no-dev --format requirements.txt --no-header -o requirements.txt
 	uv export -q --only-group dev --format requirements.txt --no-header -o requirements-dev.txt
+	uv export -q --only-group bench --format requirements.txt --no-header -o requirements-bench.txt
 	uv export -q --only-group docs --format requirements.txt --no-header -o requirements-docs.txt
 
 clean: ## remove the virtual environment and caches, never data
@@ -149,6 +150,11 @@ clean: ## remove the virtual environment and caches, never data
 .venv/.dev: requirements-dev.txt .venv/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null
+	@touch $@
+
+# With what the tests need, which start the product for benches, too.
+.venv/.bench: requirements-bench.txt .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.txt
 	@touch $@
 
 .venv/.docs: requirements-docs.txt .venv/.runtime

@@ -9,7 +9,8 @@ from pathlib import Path
 
 def main() -> int:
     here = Path(__file__).parent
-    known = sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_") and path.stem != "stand")
+    shared = {"__init__", "__main__", "stand", "locustfile"}
+    known = sorted({path.stem for path in here.glob("*.py")} - shared)
     chosen = sys.argv[1:] or known
     unknown = set(chosen) - set(known)
     if unknown:

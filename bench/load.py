@@ -3,152 +3,44 @@
     python -m bench.load [--users 100] [--seconds 60] [--downloads 10] [--database postgres] [--webs 2]
     python -m bench.load --seconds 1800        the soak
 
-Users submit, poll, list, look at the health, read ranges of files and follow events, with pauses as people have.
-Memory (PSS), descriptors and processes are counted every ten seconds. Ends with 1 when something failed or grew.
+Users are locust's, of bench/locustfile.py, which `make bench` and `make .venv/.bench` install. Memory (PSS),
+descriptors and processes are counted every ten seconds. Ends with 1 when something failed or grew.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import random
+import json
+import os
 import statistics
+import subprocess
 import sys
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bench.idle import pss
-from bench.stand import line, stand
+from bench.stand import stand
 from tests.origin import Origin
 from tests.product import API_KEY, Product
 
-READ_BOUND, SUBMIT_BOUND = 0.2, 0.5
+READ_BOUND, SUBMIT_BOUND = 200, 500
+# They end when the download does, by design.
+UNBOUND = {"wait"}
 # A download of 158 kB takes eight seconds of these.
 PACE = 20_000
 SAMPLE_SECONDS = 10
 # What is loaded at first use is loaded by then.
 WARM_SHARE = 0.2
 GROWTH = 1.1
-STREAM_SECONDS = 20
-RANGE_BYTES = 65_536
-PAUSE = (0.5, 2.0)
 ENVIRONMENT = {
     # So that files are deleted meanwhile, too.
     "FILE_RETENTION_HOURS": "0.1",
     "MAX_STREAMS_PER_OWNER": "1000",
     "WORKERS": "12",
 }
-
-
-@dataclass(slots=True)
-class Seen:
-    """What the users have been told of, and how long they waited for it."""
-
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    failures: Counter[str] = field(default_factory=Counter)
-    jobs: deque[str] = field(default_factory=lambda: deque(maxlen=200))
-    # The latest only: older ones are about to expire.
-    files: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=20))
-    events: int = 0
-
-
-class User:
-    def __init__(self, client: httpx.AsyncClient, origin: Origin, seen: Seen, seed: int) -> None:
-        self.client = client
-        self.origin = origin
-        self.seen = seen
-        self.random = random.Random(seed)
-        self.actions: list[tuple[Callable[[], Awaitable[None]], int]] = [
-            (self.poll, 40),
-            (self.list, 25),
-            (self.read, 20),
-            (self.health, 8),
-            (self.follow, 5),
-            (self.submit, 2),
-        ]
-
-    async def live(self, until: float) -> None:
-        acts, weights = zip(*self.actions, strict=True)
-        while time.monotonic() < until:
-            (act,) = self.random.choices(acts, weights)
-            try:
-                await act()
-            except httpx.HTTPError as failure:
-                self.seen.failures[f"{act.__name__}: {type(failure).__name__}"] += 1
-            await asyncio.sleep(self.random.uniform(*PAUSE))
-
-    async def ask(self, kind: str, method: str, path: str, *expected: int, **how: Any) -> httpx.Response:
-        began = time.perf_counter()
-        answer = await self.client.request(method, path, **how)
-        self.seen.seconds[kind].append(time.perf_counter() - began)
-        if answer.status_code not in expected:
-            self.seen.failures[f"{kind}: {answer.status_code}"] += 1
-        return answer
-
-    async def submit(self) -> None:
-        url = self.origin.url(f"/item/{self.random.randrange(10_000)}.mp4")
-        answer = await self.ask("submit", "POST", "/download", 201, json={"url": url})
-        if answer.status_code == httpx.codes.CREATED:
-            self.seen.jobs.append(answer.json()["request_id"])
-
-    async def poll(self) -> None:
-        if not self.seen.jobs:
-            return
-        answer = await self.ask("poll", "GET", f"/download/{self.random.choice(self.seen.jobs)}", 200)
-        job = answer.json()
-        if job.get("file_url") and (job["file_url"], job["file_size"]) not in self.seen.files:
-            self.seen.files.append((job["file_url"], job["file_size"]))
-
-    async def list(self) -> None:
-        await self.ask("list", "GET", "/download", 200, params={"limit": 20})
-
-    async def health(self) -> None:
-        await self.ask("health", "GET", "/health", 200)
-
-    async def read(self) -> None:
-        """A part of a file, as a player does; one that has expired meanwhile is told to be gone."""
-        if not self.seen.files:
-            return
-        address, size = self.random.choice(self.seen.files)
-        begin = self.random.randrange(max(1, size - RANGE_BYTES))
-        headers = {"Range": f"bytes={begin}-{begin + RANGE_BYTES - 1}"}
-        await self.ask("file range", "GET", address, 206, 410, headers=headers)
-
-    async def follow(self) -> None:
-        began, until = time.perf_counter(), time.monotonic() + STREAM_SECONDS
-        async with self.client.stream("GET", "/events") as answer:
-            if answer.status_code != httpx.codes.OK:
-                self.seen.failures[f"events: {answer.status_code}"] += 1
-                return
-            is_first = True
-            async for text in answer.aiter_lines():
-                if is_first:
-                    self.seen.seconds["events, first line"].append(time.perf_counter() - began)
-                    is_first = False
-                self.seen.events += text.startswith("data: ")
-                if time.monotonic() > until:
-                    return
-
-
-async def keep_downloading(client: httpx.AsyncClient, origin: Origin, count: int, until: float) -> None:
-    """So many downloads at once that take their time."""
-
-    async def one(number: int) -> None:
-        while time.monotonic() < until:
-            body = {"url": origin.url(f"/slow/{PACE}/item/{number}.mp4")}
-            job = (await client.post("/download", json=body)).json()["request_id"]
-            while time.monotonic() < until:
-                told = (await client.get(f"/download/{job}", params={"wait": 20})).json()
-                if told["status"] in {"completed", "failed", "cancelled"}:
-                    break
-
-    await asyncio.gather(*(one(20_000 + number) for number in range(count)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,43 +70,49 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-async def watch(product: Product, until: float) -> list[Sample]:
-    samples = []
-    while time.monotonic() < until:
-        samples.append(await asyncio.to_thread(sample, product))
-        await asyncio.sleep(SAMPLE_SECONDS)
-    return samples
+def run(product: Product, origin: Origin, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[Sample]]:
+    """What locust says of each kind of request, and what the product had of the machine meanwhile."""
+    report, samples = product.data_dir.parent / "locust", []
+    host = str(product.api.base_url).partition("/api/")[0]
+    environment = os.environ | {
+        "API_KEY": API_KEY,
+        "MEDIA_URL": origin.url("/item/{}.mp4"),
+        "SLOW_MEDIA_URL": origin.url(f"/slow/{PACE}/item/{{}}.mp4"),
+        "DOWNLOADS": str(options.downloads),
+    }
+    users = str(options.users + options.downloads)
+    locust = [sys.executable, "-m", "locust", "-f", Path(__file__).with_name("locustfile.py"), "--host", host]
+    locust += ["--headless", "--users", users, "--spawn-rate", users, "--run-time", f"{options.seconds}s"]
+    locust += ["--only-summary", "--json-file", report, "--exit-code-on-error", "0", "--loglevel", "WARNING"]
+    with subprocess.Popen(locust, env=environment) as running:
+        while running.poll() is None:
+            samples.append(sample(product))
+            time.sleep(SAMPLE_SECONDS)
+    return json.loads(report.with_suffix(".json").read_text()), samples
 
 
-async def run(product: Product, origin: Origin, options: argparse.Namespace) -> tuple[Seen, list[Sample]]:
-    seen = Seen()
-    until = time.monotonic() + options.seconds
-    base, headers = product.api.base_url, {"X-API-Key": API_KEY}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with (
-        httpx.AsyncClient(base_url=base, headers=headers, timeout=60, limits=limits, trust_env=False) as client,
-        asyncio.TaskGroup() as tasks,
-    ):
-        watching = tasks.create_task(watch(product, until))
-        tasks.create_task(keep_downloading(client, origin, options.downloads, until))
-        for number in range(options.users):
-            tasks.create_task(User(client, origin, seen, number).live(until))
-    return seen, watching.result()
-
-
-def told(seen: Seen, options: argparse.Namespace) -> bool:
-    count = sum(map(len, seen.seconds.values()))
-    rate = count / options.seconds
-    print(f"{options.users} users, {options.downloads} downloads at once, {options.seconds} s, {options.database}:")
-    print(f"{count} requests, {rate:.0f} a second, {seen.events} events; failures: {dict(seen.failures) or 'none'}")
-    is_good = not seen.failures
-    for kind, seconds in sorted(seen.seconds.items()):
-        bound = SUBMIT_BOUND if kind == "submit" else READ_BOUND
-        p95 = sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * 0.95))]
-        is_met = p95 <= bound
-        is_good &= is_met
-        print(f"{line(kind, seconds)}   bound p95 {bound * 1000:.0f} ms{'' if is_met else ', not met'}")
+def told(kinds: list[dict[str, Any]]) -> bool:
+    """Locust prints its own table, but rounds what is more than 100 ms to two digits there and here."""
+    is_good = bool(kinds)
+    for kind in sorted(kinds, key=lambda one: one["name"]):
+        p50, p95 = (quantile(kind["response_times"], share) for share in (0.5, 0.95))
+        bound = SUBMIT_BOUND if kind["name"] == "submit" else READ_BOUND
+        is_met = kind["name"] in UNBOUND or p95 <= bound
+        is_good &= is_met and not kind["num_failures"]
+        counts = f"{kind['num_requests']:7} requests, {kind['num_failures']} failed"
+        bounds = "" if kind["name"] in UNBOUND else f"   bound {bound} ms{'' if is_met else ', not met'}"
+        print(f"{kind['name']:<20} {counts}   p50 {p50:4.0f} ms   p95 {p95:4.0f} ms{bounds}")
     return is_good
+
+
+def quantile(times: Mapping[str, int], share: float) -> float:
+    """Of milliseconds and how often each was seen."""
+    left = sum(times.values()) * share
+    for milliseconds in sorted(times, key=float):
+        left -= times[milliseconds]
+        if left <= 0:
+            return float(milliseconds)
+    return 0
 
 
 def grown(samples: list[Sample]) -> bool:
@@ -242,9 +140,9 @@ def main() -> int:
     webs = {} if options.database == "sqlite" else {"WEB_WORKERS": str(options.webs)}
     with stand(options.database, **ENVIRONMENT, **webs) as (product, origin):
         product.wait_for_engine()
-        seen, samples = asyncio.run(run(product, origin, options))
+        kinds, samples = run(product, origin, options)
         deaths = product.deaths
-    is_good = told(seen, options)
+    is_good = told(kinds)
     is_good &= not grown(samples)
     print(f"services that had to be started again: {deaths}")
     return int(not is_good or deaths > 0)

@@ -66,19 +66,21 @@ def test_requirements_are_pinned_by_hash_and_name_no_host(path: Path) -> None:
     assert "://" not in text
 
 
-def test_there_are_requirements_for_running_developing_and_documents() -> None:
-    assert [path.name for path in REQUIREMENTS] == ["requirements-dev.txt", "requirements-docs.txt", "requirements.txt"]
+def test_there_are_requirements_for_running_and_for_each_other_purpose() -> None:
+    assert [path.stem for path in REQUIREMENTS] == [
+        "requirements-bench",
+        "requirements-dev",
+        "requirements-docs",
+        "requirements",
+    ]
 
 
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = {
-        "requirements.txt": project["project"]["dependencies"],
-        "requirements-dev.txt": project["dependency-groups"]["dev"],
-        "requirements-docs.txt": project["dependency-groups"]["docs"],
-    }
+    groups = {f"requirements-{group}.txt": asked for group, asked in project["dependency-groups"].items()}
+    wanted = groups | {"requirements.txt": project["project"]["dependencies"]}
     missing = {name: names(asked) - names((ROOT / name).read_text().splitlines()) for name, asked in wanted.items()}
-    assert missing == {"requirements.txt": set(), "requirements-dev.txt": set(), "requirements-docs.txt": set()}
+    assert missing == {path.name: set() for path in REQUIREMENTS}
 
 
 def names(requirements: list[str]) -> set[str]:
