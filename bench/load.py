@@ -82,7 +82,7 @@ def run(product: Product, origin: Origin, options: argparse.Namespace) -> tuple[
     }
     users = str(options.users + options.downloads)
     locust = [sys.executable, "-m", "locust", "-f", Path(__file__).with_name("locustfile.py"), "--host", host]
-    locust += ["--headless", "--users", users, "--spawn-rate", users, "--run-time", f"{options.seconds}s"]
+    locust += ["--headless", "--users", users, "--spawn-rate", "50", "--run-time", f"{options.seconds}s"]
     locust += ["--only-summary", "--json-file", report, "--exit-code-on-error", "0", "--loglevel", "WARNING"]
     with subprocess.Popen(locust, env=environment) as running:
         while running.poll() is None:
