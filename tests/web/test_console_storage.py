@@ -62,6 +62,15 @@ def test_shows_what_is_used_by_whom_and_of_which_quota(site: Client, settings: S
         assert said in answer.text
 
 
+def test_leads_to_quotas_whom_the_page_of_users_lets_in(site: Client) -> None:
+    owner = MediaFileFactory().job.owner
+    address = f"/admin/accounts/user/{owner.pk}/change/"
+    clerk = staff("view_mediafile", "view_user", "change_user")
+    for operator, may in ((site, True), (clerk, False)):
+        assert (f'href="{address}"' in operator.get(STORAGE).text) is may
+        assert (operator.get(address).status_code == 200) is may
+
+
 def test_shows_ages_what_expires_next_and_what_is_largest(site: Client) -> None:
     now = timezone.now()
     for hours, size_bytes in ((0, 1), (2, 10), (48, 100), (24 * 10, 1000), (24 * 40, 10_000)):
