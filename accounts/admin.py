@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from accounts import admin_closing
 from accounts.first_start import sign_in_address
 from accounts.models import ApiKey, User
 from accounts.models.key import LIMITS, ApiKeyQuerySet
@@ -44,7 +46,14 @@ QUOTA_FIELDS = (
 USAGE_FIELDS = ("running", "queued", "jobs_today", "bytes_today", "stored")
 # What is stored of many is summed on the page Storage.
 LISTED_USAGE = USAGE_FIELDS[:-1]
-LISTS = ("all_jobs", "all_keys", "all_webhooks")
+LISTS = {
+    "all_jobs": "downloads_job",
+    "all_batches": "downloads_batch",
+    "all_cookies": "downloads_cookiejar",
+    "all_keys": "accounts_apikey",
+    "all_webhooks": "webhooks_endpoint",
+    "all_messages": "webhooks_delivery",
+}
 RIGHTS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -69,6 +78,7 @@ class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no su
     """For superusers alone: whoever may edit users could make themselves one."""
 
     form = UserForm
+    change_form_template = "accounts/admin_user.html"
     ordering = ("-pk",)
     sortable_by = ("username",)
     fieldsets = (
@@ -76,17 +86,17 @@ class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no su
         (_("Rights"), {"fields": RIGHTS_FIELDS}),
         (_("Quotas"), {"fields": QUOTA_FIELDS}),
         (_("Used now, and since 00:00 UTC"), {"fields": USAGE_FIELDS}),
-        (_("Dates"), {"fields": ("last_login", "date_joined")}),
-        (_("Elsewhere"), {"fields": LISTS}),
+        (_("Dates"), {"fields": ("last_login", "date_joined", "closed_at")}),
+        (_("Elsewhere"), {"fields": tuple(LISTS)}),
     )
-    readonly_fields = ("password_state", "last_login", "date_joined", *USAGE_FIELDS, *LISTS)
+    readonly_fields = ("password_state", "last_login", "date_joined", "closed_at", *USAGE_FIELDS, *LISTS)
     list_display = ("username", "display_name", "email", "is_staff", "is_active", "last_login", *LISTED_USAGE)
     list_filter = ("is_staff", "is_superuser", "is_active")
     search_fields = ("username", "display_name", "email")
     search_help_text = among_newest(
         _("A whole id or user's name; or, among the newest {newest}, part of a name or of an e-mail address.")
     )
-    actions = ("make_sign_in_links",)
+    actions = ("make_sign_in_links", "close_accounts")
 
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
         if found := id_of(term):
@@ -131,18 +141,27 @@ class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no su
 
     @admin.display(description=_("jobs"))
     def all_jobs(self, user: User) -> str:
-        address = reverse("admin:downloads_job_changelist")
-        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All jobs of {user}").format(user=user))
+        return _list_of(user, "all_jobs", gettext("All jobs of {user}"))
+
+    @admin.display(description=_("batches"))
+    def all_batches(self, user: User) -> str:
+        return _list_of(user, "all_batches", gettext("All batches of {user}"))
+
+    @admin.display(description=_("cookies"))
+    def all_cookies(self, user: User) -> str:
+        return _list_of(user, "all_cookies", gettext("All cookies of {user}"))
 
     @admin.display(description=_("API keys"))
     def all_keys(self, user: User) -> str:
-        address = reverse("admin:accounts_apikey_changelist")
-        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All keys of {user}").format(user=user))
+        return _list_of(user, "all_keys", gettext("All keys of {user}"))
 
     @admin.display(description=_("webhooks"))
     def all_webhooks(self, user: User) -> str:
-        address = reverse("admin:webhooks_endpoint_changelist")
-        return anchor(f"{address}?owner__id__exact={user.pk}", gettext("All webhooks of {user}").format(user=user))
+        return _list_of(user, "all_webhooks", gettext("All webhooks of {user}"))
+
+    @admin.display(description=_("deliveries"))
+    def all_messages(self, user: User) -> str:
+        return _list_of(user, "all_messages", gettext("All messages to {user}"))
 
     @admin.action(description=_("Make one-time links to sign in"))
     def make_sign_in_links(self, request: HttpRequest, users: UserQuerySet) -> HttpResponse:
@@ -151,6 +170,10 @@ class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no su
         note(principal_of(request).user, chosen, "Made a one-time link to sign in.")
         context = admin.site.each_context(request) | {"title": gettext("Links to sign in"), "links": links}
         return TemplateResponse(request, "accounts/admin_links.html", context)
+
+    @admin.action(description=_("Close the accounts"))
+    def close_accounts(self, request: HttpRequest, users: UserQuerySet) -> HttpResponse | None:
+        return admin_closing.close_accounts(self, request, users)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         if obj is not None and obj.is_anonymous_principal:
@@ -173,7 +196,8 @@ class UserAdmin(LargeAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # no su
         return is_superuser(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return is_superuser(request) and not (isinstance(obj, User) and obj.is_anonymous_principal)
+        """Django's own deletion takes rows past their verbs; accounts are closed."""
+        return False
 
 
 @admin.register(ApiKey)
@@ -193,6 +217,7 @@ class ApiKeyAdmin(OfOwnerAdmin):
         "revoked_at",
         "last_used_at",
         *LIMITS,
+        "its_jobs",
     )
     list_display = ("name", "owner", "shown_as", "scopes", "state", "last_used_at", "expires_at")
     list_filter = ("scopes", "is_from_environment", ("revoked_at", admin.EmptyFieldListFilter))
@@ -210,6 +235,11 @@ class ApiKeyAdmin(OfOwnerAdmin):
     def state(self, key: ApiKey) -> str:
         return key.state(timezone.now())
 
+    @admin.display(description=_("jobs"))
+    def its_jobs(self, key: ApiKey) -> str:
+        address = reverse("admin:downloads_job_changelist")
+        return anchor(f"{address}?api_key__id__exact={key.pk}", gettext("All jobs that it submitted"))
+
     @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
         chosen = list(keys)
@@ -223,13 +253,19 @@ class ApiKeyAdmin(OfOwnerAdmin):
 
 
 @admin.register(AccessAttempt)
-class AccessAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class AccessAttemptAdmin(LargeAdmin):
     """Failed sign-ins of the last minutes; deleting one lets that name in again from that address."""
 
     fields = ("username", "ip_address", "user_agent", "path_info", "attempt_time", "failures_since_start")
     list_display = ("username", "ip_address", "attempt_time", "failures_since_start")
     search_fields = ("username", "ip_address")
-    ordering = ("-attempt_time",)
+    search_help_text = among_newest(
+        _("A whole user's name or IP address; or, among the newest {newest}, part of either.")
+    )
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        same = rows.filter(ip_address=term) if is_ip_address(term) else rows.filter(username=term)
+        return same if same.exists() else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -248,10 +284,23 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 admin.site.login = sign_in  # type: ignore[assignment]  # sooner than its URLs are made
 
 
+def _list_of(user: User, field: str, text: str) -> str:
+    address = reverse(f"admin:{LISTS[field]}_changelist")
+    return anchor(f"{address}?owner__id__exact={user.pk}", text.format(user=user))
+
+
 def of_a_limit(used: int, limit: int | None, shown: Callable[[int], str] = str) -> str:
     if limit is None:
         return shown(used)
     return gettext("{part} of {whole}").format(part=shown(used), whole=shown(limit))
+
+
+def is_ip_address(term: str) -> bool:
+    try:
+        ipaddress.ip_address(term)
+    except ValueError:
+        return False
+    return True
 
 
 def is_superuser(request: HttpRequest) -> bool:

@@ -71,7 +71,7 @@ class EventInline(ReadOnlyInline):
 class JobAdmin(ReadOnlyAdmin):
     list_display = ("name", "status", "progress", "owner", "host", "created", "size", "error_code")
     list_filter = ("status", "is_kept")
-    indexed_parameters = frozenset({"status", "is_kept", "owner", "batch"})
+    indexed_parameters = frozenset({"status", "is_kept", "owner", "batch", "api_key"})
     sortable_by = ("created",)
     list_select_related = ("owner",)
     search_fields = ("title", "url", "host")

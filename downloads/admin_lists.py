@@ -194,9 +194,11 @@ def chosen_from(field: str, name: StrPromise, values: Iterable[str]) -> type[adm
     return Known
 
 
-def among_newest(text: StrPromise) -> StrPromise:
+def among_newest(text: StrPromise, **counts: int) -> StrPromise:
     """What a search is told to find, with WINDOW in it as `newest`."""
-    return format_lazy(text, newest=lazy(number_format, str)(WINDOW, force_grouping=True))
+    named = counts | {"newest": WINDOW}
+    shown = lazy(number_format, str)
+    return format_lazy(text, **{name: shown(count, force_grouping=True) for name, count in named.items()})
 
 
 def tell(site: admin.ModelAdmin[Any], request: HttpRequest, done: str, accepted: int, refused: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from downloads import batches
 from downloads.admin_lists import OfOwnerAdmin, ReadOnlyInline, among_newest, anchor, tell
 from downloads.models import Batch, BatchEvent, Downloaded, Tally, TransitionError
+from downloads.models.batch import BatchQuerySet
 from downloads.web.tags import moment, percent
 
 NAME_SHOWN = 60
@@ -33,7 +35,10 @@ class BatchAdmin(OfOwnerAdmin):
     sortable_by = ("created",)
     search_fields = ("title", "url", "=error_code")
     search_help_text = among_newest(
-        _("A whole id or user's name; or, among the newest {newest}, part of a title or a link, a whole error code.")
+        _(
+            "A whole id, user's name or link; or, among the newest {newest}, part of a title or a link, a whole error"
+            " code."
+        )
     )
     inlines = (BatchEventInline,)
     actions = ("cancel", "retry")
@@ -44,6 +49,14 @@ class BatchAdmin(OfOwnerAdmin):
         (_("Times"), {"fields": ("created_at", "finished_at", "updated_at")}),
         (_("Request"), {"fields": ("options", "tags", "client_reference")}),
     )
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        lists: BatchQuerySet = rows  # type: ignore[assignment]  # of their manager
+        found = super().exactly(lists, term)
+        if found is not None:
+            return found
+        same = lists.for_url(term)
+        return same if same.exists() else None
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Looking is one thing, acting another: `downloads.change_batch`."""

@@ -17,14 +17,19 @@ log = structlog.get_logger(__name__)
 
 
 def close(user: User) -> None:
-    """From here on nobody is let in as this user. Raises CannotCloseError."""
+    """Raises CannotCloseError."""
+    begin(user)
+    advance(user)
+
+
+def begin(user: User) -> None:
+    """From here on nobody is let in as this user; the sweep does the rest. Raises CannotCloseError."""
     with transaction.atomic():
         user.close()
         # First, or they would be told of every job that is now cancelled.
         Endpoint.objects.owned_by(user).remove()
         CookieJar.objects.owned_by(user).remove()
         Link.objects.owned_by(user).delete()
-    advance(user)
 
 
 def advance(user: User) -> None:

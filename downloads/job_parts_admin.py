@@ -2,41 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
-from downloads.admin_lists import OfOwnerAdmin, ReadOnlyAdmin, among_newest, chosen_from, id_of, job_anchor, tell
+from downloads.admin_lists import (
+    OfOwnerAdmin,
+    ReadOnlyAdmin,
+    among_newest,
+    anchor,
+    chosen_from,
+    id_of,
+    job_anchor,
+    tell,
+    user_named,
+)
+from downloads.engine.errors import ERRORS
 from downloads.models import CookieJar, Job, JobEvent, JobLog, Link, MediaFile, Node
 from downloads.web.tags import moment, size
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+# Of those that a search for a link, a user or an error code finds, so many are asked for what belongs to them.
+JOBS_SEARCHED = 100
+
+
+def newest_jobs_of(term: str) -> list[Any]:
+    """Keys of those that an index finds by the whole of `term`; none when it is no such term."""
+    if term in ERRORS:
+        jobs = Job.objects.with_error(term)
+    elif owner := user_named(term):
+        jobs = Job.objects.belonging_to(owner)
+    else:
+        jobs = Job.objects.for_url(term)
+    return list(jobs.order_by("-pk").values_list("pk", flat=True)[:JOBS_SEARCHED])
+
+
+def what_jobs_have(text: StrPromise) -> StrPromise:
+    """What a search is told to find, with JOBS_SEARCHED in it as `jobs`, too."""
+    return among_newest(text, jobs=JOBS_SEARCHED)
 
 
 @admin.register(MediaFile)
 class MediaFileAdmin(ReadOnlyAdmin):
-    list_display = ("filename", "of_job", "kind", "readable_size", "mime_type", "created_at", "deleted_at")
+    list_display = ("filename", "of_job", "of_owner", "kind", "readable_size", "mime_type", "created_at", "deleted_at")
     list_filter = ("kind", "is_main", ("deleted_at", admin.EmptyFieldListFilter))
     indexed_parameters = frozenset({"job"})
-    list_select_related = ("job",)
-    search_fields = ("filename", "sha256__startswith")
-    search_help_text = among_newest(
+    list_select_related = ("job", "job__owner")
+    search_fields = ("filename", "job__title", "sha256__startswith")
+    search_help_text = what_jobs_have(
         _(
-            "A whole id, of the file or its job; or, among the newest {newest}, part of a name, the beginning of a"
-            " checksum."
+            "A whole id, of the file or its job; a whole link or user's name, of the newest {jobs} jobs; or, among the"
+            " newest {newest}, part of a name or title, the beginning of a checksum."
         )
     )
+    readonly_fields = ("shares",)
 
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
-        found = id_of(term)
-        return rows.filter(Q(pk=found) | Q(job=found)) if found else None
+        if found := id_of(term):
+            return rows.filter(Q(pk=found) | Q(job=found))
+        jobs = newest_jobs_of(term)
+        return rows.filter(job__in=jobs) if jobs else None
 
     @admin.display(description=_("job"))
     def of_job(self, file: MediaFile) -> str:
         return job_anchor(file.job)
+
+    @admin.display(description=_("owner"))
+    def of_owner(self, file: MediaFile) -> str:
+        return str(file.job.owner)
+
+    @admin.display(description=_("links"))
+    def shares(self, file: MediaFile) -> str:
+        address = reverse("admin:downloads_link_changelist")
+        return anchor(f"{address}?file__id__exact={file.pk}", gettext("Links to it"))
 
     @admin.display(description=_("size"))
     def readable_size(self, file: MediaFile) -> str:
@@ -47,6 +93,7 @@ class MediaFileAdmin(ReadOnlyAdmin):
 class LinkAdmin(OfOwnerAdmin):
     """To look and to revoke: their owners alone are shown the addresses."""
 
+    indexed_parameters = frozenset({"owner", "file"})
     list_display = ("id", "state", "label", "owner", "file", "used", "created_at", "expires_at", "last_used_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("owner", "file")
@@ -84,8 +131,10 @@ class OfJobAdmin(ReadOnlyAdmin):
     list_select_related = ("job",)
 
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
-        found = id_of(term)
-        return rows.filter(job=found) if found else None
+        if found := id_of(term):
+            return rows.filter(job=found)
+        jobs = newest_jobs_of(term)
+        return rows.filter(job__in=jobs) if jobs else None
 
     @admin.display(description=_("job"))
     def of_job(self, row: JobEvent | JobLog) -> str:
@@ -95,8 +144,17 @@ class OfJobAdmin(ReadOnlyAdmin):
 @admin.register(JobEvent)
 class JobEventAdmin(OfJobAdmin):
     list_display = ("created_at", "kind", "of_job", "attempt", "data")
-    search_fields = ("=kind",)
-    search_help_text = among_newest(_("The whole id of a job; or, among the newest {newest}, a kind."))
+    search_fields = ("=kind", "=data__error_code")
+    search_help_text = what_jobs_have(
+        _(
+            "The whole id of a job; a whole link or user's name, of the newest {jobs} jobs; or, among the newest"
+            " {newest}, a kind or a whole error code."
+        )
+    )
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        # Some codes are kinds, too.
+        return None if term in ERRORS else super().exactly(rows, term)
 
 
 @admin.register(JobLog)
@@ -104,7 +162,12 @@ class JobLogAdmin(OfJobAdmin):
     list_display = ("timestamp", "level", "message", "of_job", "attempt")
     list_filter = (chosen_from("level", _("level"), JobLog.LEVELS),)
     search_fields = ("message",)
-    search_help_text = among_newest(_("The whole id of a job; or, among the newest {newest}, part of a line."))
+    search_help_text = what_jobs_have(
+        _(
+            "The whole id of a job; a whole link, user's name or error code, of the newest {jobs} jobs; or, among the"
+            " newest {newest}, part of a line."
+        )
+    )
 
 
 @admin.register(CookieJar)

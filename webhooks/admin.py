@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 
-from downloads.admin_lists import OfOwnerAdmin, ReadOnlyAdmin, among_newest, anchor, chosen_from, tell
+from downloads.admin_lists import (
+    OfOwnerAdmin,
+    ReadOnlyAdmin,
+    among_newest,
+    anchor,
+    chosen_from,
+    id_of,
+    tell,
+    user_named,
+)
 from webhooks import messages as messages_of
-from webhooks.models import Delivery, DisabledReason, Endpoint
+from webhooks.models import Delivery, DisabledReason, Endpoint, Failure
+from webhooks.models.delivery import DeliveryQuerySet
 from webhooks.models.endpoint import WebhookStateError
 
 Row = TypeVar("Row", bound=Model)
@@ -30,10 +40,16 @@ class EndpointAdmin(OfOwnerAdmin):
         _("A whole id or user's name; or, among the newest {newest}, part of an address or a description.")
     )
     exclude = ("sealed_secret", "sealed_previous_secret")
+    readonly_fields = ("all_messages",)
     actions = ("disable", "enable")
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_endpoint")
+
+    @admin.display(description=_("deliveries"))
+    def all_messages(self, endpoint: Endpoint) -> str:
+        address = reverse("admin:webhooks_delivery_changelist")
+        return anchor(f"{address}?endpoint__id__exact={endpoint.pk}", gettext("All messages to it"))
 
     @admin.action(description=_("Disable"), permissions=["steer"])
     def disable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
@@ -49,12 +65,28 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "event", "about", "url", "owner", "status", "attempts", "error", "response_status")
     list_filter = ("status", chosen_from("event", _("event"), EVENTS), "error")
     list_select_related = ("owner",)
-    indexed_parameters = frozenset({"endpoint"})
-    search_fields = ("request_id", "url")
-    search_help_text = among_newest(_("Among the newest {newest}: a job's id, part of an address."))
+    indexed_parameters = frozenset({"endpoint", "owner", "request_id"})
+    search_fields = ("url", "=response_status")
+    search_help_text = among_newest(
+        _(
+            "A whole id (the message's own, which is its webhook-id, or of a webhook, job or batch), user's name or"
+            " error code; or, among the newest {newest}, part of an address, the status of an answer."
+        )
+    )
     exclude = ("request_id", "lane", "occasion", "lease", "worker")
     readonly_fields = ("about",)
     actions = ("send_again",)
+
+    def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+        deliveries: DeliveryQuerySet = rows  # type: ignore[assignment]  # of their manager
+        if found := id_of(term):
+            # One after the other, since no index answers all of them at once.
+            own, of_endpoint = deliveries.filter(pk=found), deliveries.filter(endpoint=found)
+            return next((each for each in (own, of_endpoint) if each.exists()), deliveries.telling_of(found))
+        if term in Failure.values:
+            return deliveries.with_error(term)
+        owner = user_named(term)
+        return deliveries.filter(owner=owner) if owner else None
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_delivery")

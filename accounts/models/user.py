@@ -133,6 +133,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def obstacle_to_closing(self) -> str:
         """Why the account cannot be closed; empty when it can."""
+        if self.is_anonymous_principal:
+            return gettext("This account stands for everybody who comes without a key.")
         if self.is_staff or self.is_superuser:
             return gettext("An operator's account cannot be closed. Another operator has to take the role away first.")
         if LogEntry.objects.filter(user=self).exists():

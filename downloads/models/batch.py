@@ -23,6 +23,7 @@ from uuid_utils.compat import uuid7
 from downloads import bell
 from downloads.engine.errors import JobError
 from downloads.models.batch_event import BatchEvent
+from downloads.models.jobs import MOST_ALIKE, URL_START, UrlStart
 from downloads.models.probe import Probe
 from downloads.models.statuses import UNFINISHED, Priority, Status, TransitionError
 
@@ -56,6 +57,12 @@ ENDED_BATCH = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
 class BatchQuerySet(models.QuerySet["Batch"]):
     def owned_by(self, owner: User) -> BatchQuerySet:
         return self.filter(owner=owner)
+
+    def for_url(self, url: str) -> BatchQuerySet:
+        """Of playlists and channels. Found by the beginning of it, which is indexed."""
+        starts = Batch.objects.alias(url_start=UrlStart("url")).exclude(url="").filter(url_start=url[:URL_START])
+        # Apart, or SQLite would put the one into the other and see no index.
+        return self.filter(pk__in=starts.order_by("-id").values("pk")[:MOST_ALIKE], url=url)
 
     def expanding(self) -> BatchQuerySet:
         return self.filter(status=BatchStatus.EXPANDING)
@@ -164,6 +171,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["owner", "-id"], name="batch_list"),
             models.Index(fields=["status"], name="batch_live", condition=Q(status__in=LIVE_BATCH)),
+            models.Index(UrlStart("url"), F("id").desc(), name="batch_by_url", condition=~Q(url="")),
         ]
 
     def __str__(self) -> str:

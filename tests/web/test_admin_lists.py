@@ -125,7 +125,8 @@ def test_a_list_that_begins_nowhere_is_no_fault(site: Client, name: str, begins:
 
 def test_no_list_counts_or_sorts_a_whole_table(site: Client) -> None:
     MediaFileFactory()
-    for address in (JOBS, "/admin/downloads/mediafile/", "/admin/downloads/batch/", "/admin/webhooks/delivery/"):
+    tables = ("downloads/mediafile", "downloads/batch", "webhooks/delivery", "axes/accessattempt")
+    for address in (JOBS, *(f"/admin/{table}/" for table in tables)):
         with CaptureQueriesContext(connection) as asked:
             site.get(address, {"o": "1"})
         table = address.split("/")[2:4]
@@ -172,9 +173,10 @@ def test_a_job_leads_to_its_batch_owner_log_events_and_messages(site: Client, us
         assert site.get(address).status_code == 200
 
 
-def test_a_user_leads_to_their_jobs_keys_and_webhooks(site: Client, user: User) -> None:
+def test_a_user_leads_to_all_that_is_theirs(site: Client, user: User) -> None:
     text = site.get(f"/admin/accounts/user/{user.pk}/change/").text
-    for name in ("downloads/job", "accounts/apikey", "webhooks/endpoint"):
+    tables = ("downloads/job", "downloads/batch", "downloads/cookiejar", "accounts/apikey", "webhooks/endpoint")
+    for name in (*tables, "webhooks/delivery"):
         address = f"/admin/{name}/?owner__id__exact={user.pk}"
         assert f'href="{address}"' in text, address
         assert site.get(address).status_code == 200

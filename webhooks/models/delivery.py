@@ -87,6 +87,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def dead(self) -> DeliveryQuerySet:
         return self.filter(status=DeliveryStatus.DEAD)
 
+    def with_error(self, code: str) -> DeliveryQuerySet:
+        # Spelled as the index has it.
+        return self.filter(error=code).exclude(error="")
+
+    def telling_of(self, request_id: uuid.UUID) -> DeliveryQuerySet:
+        return self.filter(request_id=request_id)
+
     def unfinished(self) -> DeliveryQuerySet:
         return self.filter(status__in=(DeliveryStatus.PENDING, DeliveryStatus.SENDING))
 
@@ -182,6 +189,11 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=["endpoint", "-id"], name="delivery_of_an_endpoint"),
+            models.Index(fields=["owner", "-id"], name="delivery_of_an_owner"),
+            models.Index(
+                fields=["request_id", "-id"], name="delivery_of_a_request", condition=Q(request_id__isnull=False)
+            ),
+            models.Index(fields=["error", "-id"], name="delivery_by_error", condition=~Q(error="")),
             models.Index(fields=["next_attempt_at"], name="delivery_due", condition=Q(status=DeliveryStatus.PENDING)),
             models.Index(fields=["id"], name="delivery_sending", condition=Q(status=DeliveryStatus.SENDING)),
             models.Index(fields=["finished_at"], name="delivery_over", condition=Q(finished_at__isnull=False)),
