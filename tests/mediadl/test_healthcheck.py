@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,40 @@ def test_a_port_where_nobody_listens_is_unhealthy_and_says_why(
     monkeypatch.setenv("PORT", str(port))
     assert healthcheck.main() == 1
     assert "refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"tini\0--\0python\0manage.py\0up\0--only\0worker\0",
+        b"/sbin/docker-init\0--\0tini\0--\0python\0manage.py\0up\0--only=worker\0",
+        b"sh\0-c\0exec python manage.py up --only worker\0",
+    ],
+)
+def test_a_container_of_workers_alone_is_not_asked_for_a_port(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, web: type[Web], command: bytes
+) -> None:
+    first = tmp_path / "cmdline"
+    first.write_bytes(command)
+    monkeypatch.setattr(healthcheck, "FIRST_PROCESS", first)
+    web.status = 503
+    assert healthcheck.main() == 0
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [b"tini\0--\0python\0manage.py\0up\0", b"tini\0--\0python\0manage.py\0up\0--only\0web\0", b"", None],
+)
+def test_every_other_container_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, web: type[Web], command: bytes | None
+) -> None:
+    first = tmp_path / "cmdline"
+    if command is not None:
+        first.write_bytes(command)
+    monkeypatch.setattr(healthcheck, "FIRST_PROCESS", first)
+    web.status = 503
+    assert healthcheck.main() == 1
 
 
 def test_the_check_loads_neither_django_nor_the_product() -> None:

@@ -99,7 +99,7 @@ def deployment(variables: Mapping[str, str], profiles: set[str], *, text: str = 
     for given in chosen.values():
         _refuse(given, composed)
     return Deployment(
-        services={name: _service(name, given, composed) for name, given in chosen.items()},
+        services={name: _service(name, given, composed, variables) for name, given in chosen.items()},
         networks={name: _network(name, given or {}) for name, given in composed["networks"].items()},
     )
 
@@ -130,18 +130,17 @@ def _refuse(given: dict[str, Any], composed: dict[str, Any]) -> None:
         assert of_variables == [], "a read-only service can only have secrets of files"
 
 
-def _service(name: str, given: dict[str, Any], composed: dict[str, Any]) -> Service:
+def _service(name: str, given: dict[str, Any], composed: dict[str, Any], variables: Mapping[str, str]) -> Service:
     image = IMAGES[given["image"].partition(":")[0]]
     checked = given.get("healthcheck", {})
     networks = given["networks"]
-    environment = {key: str(value) for key, value in given.get("environment", {}).items()}
     depends_on = {other: how["condition"] for other, how in given.get("depends_on", {}).items()}
     assert depends_on.keys() <= composed["services"].keys()
     return Service(
         name=name,
         image=image,
         command=[*given.get("entrypoint", image.entrypoint), *map(str, given.get("command", image.command))],
-        environment=image.environment | environment,
+        environment=image.environment | _environment(given, variables),
         user=str(given.get("user", image.user)),
         networks=(
             {key: (value or {}).get("ipv4_address") for key, value in networks.items()}
@@ -158,6 +157,13 @@ def _service(name: str, given: dict[str, Any], composed: dict[str, Any]) -> Serv
         healthcheck=None if checked.get("disable") else _check(checked.get("test", image.healthcheck)),
         depends_on=depends_on,
     )
+
+
+def _environment(given: dict[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
+    """One without a value is as the variable of that name; where there is none, the container has none."""
+    said = given.get("environment", {})
+    there = {key: variables.get(key) if value is None else str(value) for key, value in said.items()}
+    return {key: value for key, value in there.items() if value is not None}
 
 
 def _mount(mount: str, composed: dict[str, Any]) -> Mount:

@@ -25,6 +25,14 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["servi
 # Of the containers of others, and of compose.yaml itself.
 FOREIGN = re.compile(r"(POSTGRES|GF|ROOT)_\w+|HTTPS_PROXY|EGRESS_DOMAINS_BLOCKED")
 REQUIRED = ("PUBLIC_BASE_URL", "SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN", "GRAFANA_PASSWORD")
+FILLED_IN = dict.fromkeys(REQUIRED, "filled-in")
+# Of docs/configuration.md: what compose.yaml decides itself, and what another platform sets.
+DECIDED = {
+    *("DATABASE_URL", "REDIS_URL", "GUARD_URL", "DATA_DIR", "STORAGE_DIR", "HOST", "PORT", "NODE_NAME"),
+    *("X_ACCEL_PASSTHROUGH", "PROMETHEUS_MULTIPROC_DIR", "DEBUG"),
+}
+OF_RAILWAY = {"RAILWAY_PUBLIC_DOMAIN", "RAILWAY_VOLUME_MOUNT_PATH"}
+OF_OTHERS = {"guard": {"EGRESS_ALLOW", "EGRESS_PORTS"}, "prometheus": {"METRICS_TOKEN"}}
 PARAMETERS = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "LISTEN", "S3_LISTEN", "GRAFANA_LISTEN", "WORKER_CONTAINERS"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -87,11 +95,45 @@ def test_what_mediadl_is_given_are_variables_of_ours() -> None:
     assert {name for name in given - known if not FOREIGN.fullmatch(name)} == set()
 
 
-def test_the_example_has_every_variable_that_compose_asks_for() -> None:
+def everything_set(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Every variable of ours with a value of its own in ops/.env, and what the service has in its environment."""
+    written = {variable: f"the operator's {variable}" for variable in environment.read_by_settings()}
+    found = deployment(environment_file(FILLED_IN) | written, {"monitoring", "s3"})
+    return written, found.services[name].environment
+
+
+@pytest.mark.parametrize(("name", "of_another"), [("web", set()), ("worker", {"WEB_WORKERS"})])
+def test_every_variable_of_the_configuration_arrives(name: str, of_another: set[str]) -> None:
+    written, given = everything_set(name)
+    missing = {variable for variable, value in written.items() if given.get(variable) != value}
+    assert missing == DECIDED | OF_RAILWAY | of_another
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - NOT_TO_BE_HAD - {"web", "worker"}))
+def test_other_containers_are_given_what_they_need_and_nothing_else(name: str) -> None:
+    written, given = everything_set(name)
+    assert {variable for variable, value in written.items() if given.get(variable) == value} == OF_OTHERS.get(
+        name, set()
+    )
+
+
+def test_what_is_not_set_is_as_the_image_has_it() -> None:
+    found = deployment(environment_file(FILLED_IN), set()).services["web"]
+    assert found.environment["LOG_FORMAT"] == "json"
+    assert not found.environment.keys() & {"LOG_LEVEL", "RATE_LIMIT_PER_MINUTE", "LINK_KEYS", "S3_PREFIX"}
+
+
+def test_the_document_says_what_has_no_effect_in_the_file_of_variables() -> None:
+    text = (ROOT / "docs" / "deploy-docker.md").read_text()
+    assert {name for name in DECIDED if f"`{name}`" not in text} == set()
+
+
+def test_the_example_has_every_variable_that_compose_gives_a_default_or_asks_for() -> None:
     asked = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE.read_text()))
     listed = set(re.findall(r"^#?([A-Z0-9_]+)=", EXAMPLE.read_text(), re.MULTILINE))
-    assert asked == listed
-    assert asked - set(environment.read_by_settings()) - PARAMETERS == {"HTTPS_PROXY"}
+    known = set(environment.read_by_settings())
+    assert asked <= listed <= asked | known - DECIDED
+    assert asked - known - PARAMETERS == {"HTTPS_PROXY"}
 
 
 def test_secrets_have_no_default() -> None:
@@ -102,8 +144,7 @@ def test_secrets_have_no_default() -> None:
 
 def test_compose_takes_what_the_example_says() -> None:
     """It refuses, among others, a secret of a variable for a container that is read-only."""
-    filled = dict.fromkeys(REQUIRED, "filled-in")
-    found = deployment(environment_file(filled), {"monitoring", "s3"})
+    found = deployment(environment_file(FILLED_IN), {"monitoring", "s3"})
     assert found.services.keys() | NOT_TO_BE_HAD == SERVICES.keys()
     order = [service.name for service in found.in_order()]
     assert order.index("web") < min(order.index("nginx"), order.index("worker"))
@@ -112,7 +153,7 @@ def test_compose_takes_what_the_example_says() -> None:
 
 
 def test_no_address_that_a_service_asks_for_can_be_given_to_another_before() -> None:
-    found = deployment(environment_file(dict.fromkeys(REQUIRED, "filled-in")), set())
+    found = deployment(environment_file(FILLED_IN), set())
     asked = [(name, address) for service in found.services.values() for name, address in service.networks.items()]
     fixed = [(found.networks[name], ip_address(address)) for name, address in asked if address]
     assert fixed
@@ -124,7 +165,7 @@ def test_no_address_that_a_service_asks_for_can_be_given_to_another_before() -> 
 
 
 def test_prometheus_is_let_in_by_the_name_it_asks_for() -> None:
-    found = deployment(environment_file(dict.fromkeys(REQUIRED, "filled-in")), set())
+    found = deployment(environment_file(FILLED_IN), set())
     scrapes = yaml.safe_load((OPS / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     (target,) = scrapes[0]["static_configs"][0]["targets"]
     assert target.partition(":")[0] in found.services["web"].environment["ALLOWED_HOSTS"].split(",")
