@@ -19,10 +19,12 @@ import pytest
 import yaml
 
 from tests.ops.composed import deployment, environment_file
+from tests.ops.documented import carry_out, command_blocks
 from tests.ops.machine import Machine, ip, network_of_its_own
 from tests.ops.programs import OPS
 from tests.origin import Origin
 from tests.product import API_KEY, wait_until
+from tests.project.tree import ROOT
 
 pytestmark = [
     pytest.mark.processes,
@@ -179,3 +181,36 @@ def test_a_download_goes_into_the_store_behind_a_name_with_https(tmp_path: Path)
         checks = {check["name"]: check["status"] for check in client.get("/api/v1/health").json()["checks"]}
         assert checks["bucket"] == "ok"
         wait_until(lambda: value(machine, "sum(up)") == 2, 90, every=3, what="a scrape of both")
+
+
+def test_a_backup_is_restored_by_the_commands_of_the_document(tmp_path: Path) -> None:
+    backup, restore = command_blocks(ROOT / "docs" / "backup.md", "compose.yaml")
+    with composed(tmp_path / "machine", environment_file(FILLED_IN), set()) as (machine, site, client):
+        job = downloaded(client, site.url("/clip.mp4"))
+        content, key = client.get(job["file_url"]).content, link_key(machine)
+        for command in backup:
+            carry_out(command, machine, tmp_path)
+        later = downloaded(client, site.url("/item/1.mp4"))
+
+        for command in restore:
+            carry_out(command, machine, tmp_path)
+            if command.endswith(" down"):
+                machine.forget_volumes()
+        wait_for_health(client)
+        assert link_key(machine) == key
+        assert client.get(job["file_url"]).content == content
+        assert hashlib.sha256(content).hexdigest() == site.sha256("/clip.mp4")
+        assert client.get(f"/api/v1/download/{later['request_id']}").status_code == 404
+        # Onto what there is by now, too.
+        downloaded(client, site.url("/item/2.mp4"))
+        for command in restore:
+            carry_out(command, machine, tmp_path)
+        wait_for_health(client)
+        assert client.get(job["file_url"]).content == content
+
+
+def link_key(machine: Machine) -> str:
+    """One of those that are generated into the volume."""
+    found = machine["web"].run("cat", "/app/data/link_key").stdout
+    assert found
+    return found

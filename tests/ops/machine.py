@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,11 +69,18 @@ class Container:
 
     def run(self, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """As `docker compose exec`."""
+        whole, given = self._inside(*command), self.plan.environment
+        return subprocess.run(whole, env=given, capture_output=True, text=True, timeout=seconds, check=False)
+
+    def pipe(self, command: list[str], source: Path, target: Path) -> None:
+        """As `docker compose exec -T … < source > target`. Raises CalledProcessError."""
+        with source.open("rb") as given, target.open("wb") as taken:
+            whole = self._inside(*command)
+            subprocess.run(whole, env=self.plan.environment, stdin=given, stdout=taken, timeout=120, check=True)
+
+    def _inside(self, *command: str) -> list[str]:
         inside = ["nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--ipc", "--uts", "--root", "--wd"]
-        whole = [*inside, *self.plan.as_user(list(command))]
-        return subprocess.run(
-            whole, env=self.plan.environment, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        return [*inside, *self.plan.as_user(list(command))]
 
     def stop(self) -> int:
         """As `docker compose stop`: the exit status, and -9 when it has not ended in its time."""
@@ -112,26 +120,62 @@ class Machine:
                 (self._directory / name).mkdir(parents=True)
             self._build()
             self._addresses.make_bridges()
-            for service in self._deployment.in_order():
-                for name, condition in service.depends_on.items():
-                    self._wait_for(name, condition)
-                self._start(service)
-            for name, service in self._deployment.services.items():
-                if service.healthcheck:
-                    self._wait_for(name, "service_healthy")
+            self.up()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        for container in self.containers.values():
+            container.kill()
+        self._forget()
+
+    def up(self, *names: str) -> None:
+        """As `docker compose up -d --wait`, of all that does not run or of these alone."""
+        for service in self._deployment.in_order():
+            if service.name not in self.containers and (not names or service.name in names):
+                for name, condition in service.depends_on.items():
+                    self._wait_for(name, condition)
+                self._start(service)
+        for name in self.containers:
+            if self._deployment.services[name].healthcheck:
+                self._wait_for(name, "service_healthy")
+
+    def down(self) -> None:
+        """As `docker compose down`: volumes stay."""
+        for container in reversed(list(self.containers.values())):
+            container.stop()
+        self._forget()
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[Container]:
+        """A container of the service for one command, as of `docker compose run --no-deps`, with nobody to talk to."""
+        service = self._deployment.services[name]
+        container = self._run(self._plan(service, f"{name}-run", ["sleep", "infinity"]), grace_seconds=1)
+        try:
+            self._go(container)
+            line = Path(f"/proc/{container.pid}/cmdline")
+            wait_until(lambda: b"infinity" in line.read_bytes(), 30, what="its command")
+            yield container
+        finally:
+            container.kill()
+            wait_until(lambda: not container.is_there, 30, what="its end")
+
+    def forget_volumes(self) -> None:
+        """As on another machine."""
+        shutil.rmtree(self._directory / "volumes")
+        (self._directory / "volumes").mkdir()
+
+    def _forget(self) -> None:
         for relay in self._relays:
             relay.kill()
             relay.wait()
-        for container in self.containers.values():
-            container.kill()
         ended = [container for container in self.containers.values() if container.pid]
         wait_until(lambda: not any(container.is_there for container in ended), 30, what="the end of all of them")
+        self._relays.clear()
+        self.containers.clear()
+        self._addresses.forget()
 
     def __getitem__(self, name: str) -> Container:
         return self.containers[name]
@@ -161,26 +205,7 @@ class Machine:
         assert built.process.wait(HEALTHY_WITHIN) == 0, built.said()
 
     def _start(self, service: Service) -> None:
-        hosts = self._directory / "hosts" / service.name
-        hosts.touch()
-        plan = Plan(
-            root=str(self._root_of(service.name)),
-            host_name=f"{service.name}-1",
-            command=service.command,
-            environment={"HOME": "/"} | service.environment,
-            directory="/app" if service.image.is_ours else "/",
-            user=service.user,
-            accounts=service.image.accounts,
-            binds=[
-                *self._of_image(service.image),
-                Bind(source=str(hosts), target="/etc/hosts"),
-                *(self._bind(mount, service.image) for mount in service.mounts),
-            ],
-            tmpfs=service.tmpfs,
-            is_read_only=service.is_read_only,
-            drops_capabilities=service.drops_capabilities,
-            gains_no_privileges=service.gains_no_privileges,
-        )
+        plan = self._plan(service, f"{service.name}-1", service.command)
         container = self.containers[service.name] = self._run(plan, grace_seconds=service.grace_seconds)
         own = self._addresses.connect(service, container.pid)
         self._name_everybody()
@@ -195,6 +220,28 @@ class Machine:
                 f"{own['outside']}:{inner}",
             ]
             self._relays.append(subprocess.Popen(command, cwd=ROOT))
+
+    def _plan(self, service: Service, host_name: str, command: list[str]) -> Plan:
+        hosts = self._directory / "hosts" / service.name
+        hosts.touch()
+        return Plan(
+            root=str(self._root_of(host_name)),
+            host_name=host_name,
+            command=command,
+            environment={"HOME": "/"} | service.environment,
+            directory="/app" if service.image.is_ours else "/",
+            user=service.user,
+            accounts=service.image.accounts,
+            binds=[
+                *self._of_image(service.image),
+                Bind(source=str(hosts), target="/etc/hosts"),
+                *(self._bind(mount, service.image) for mount in service.mounts),
+            ],
+            tmpfs=service.tmpfs,
+            is_read_only=service.is_read_only,
+            drops_capabilities=service.drops_capabilities,
+            gains_no_privileges=service.gains_no_privileges,
+        )
 
     def _run(self, plan: Plan, *, grace_seconds: float) -> Container:
         log = self._directory / "logs" / plan.host_name
@@ -230,7 +277,7 @@ class Machine:
 
     def _root_of(self, name: str) -> Path:
         place = self._directory / "roots" / name
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         return place
 
     def _of_image(self, image: Image) -> list[Bind]:
@@ -319,6 +366,10 @@ class Addresses:
             if not self._networks[name].is_internal:
                 ip("route", "replace", "default", "via", str(self._subnets[name][1]), of=pid)
         return {name: self._taken[name][service.name] for name in service.networks}
+
+    def forget(self) -> None:
+        for taken in self._taken.values():
+            taken.clear()
 
     def _next(self, name: str) -> str:
         subnet = self._subnets[name]
