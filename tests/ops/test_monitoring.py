@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,20 @@ OF_PROMETHEUS = {"up"}
 # Stand for what Grafana puts in.
 VARIABLES = {"$__rate_interval": "5m", "$job": "mediadl"}
 
+AGGREGATIONS = {"avg", "bottomk", "count", "group", "max", "min", "quantile", "sum", "topk"}
+OPERATORS = {"and", "bool", "offset", "or", "unless"}
+
 _WORD = re.compile(r"(?<![\w$])[a-zA-Z_]\w*")
-_NOT_A_METRIC = re.compile(
+_TOKEN = re.compile(r"(?<![\w$.])[a-zA-Z_]\w*|[()]")
+_LABELS = re.compile(
     r"""\{[^}]*\}                                   # label matchers
       | \[[^\]]*\]                                  # ranges
       | \b(?:by|without|on|ignoring)\s*\([^)]*\)    # label names
-      | \b[a-z_]+\s*(?=\(|\b(?:by|without)\b)         # functions and aggregations
+    """,
+    re.VERBOSE,
+)
+_NOT_A_METRIC = re.compile(
+    r"""\b[a-z_]+\s*(?=\(|\b(?:by|without)\b)         # functions and aggregations
       | \b(?:and|or|unless|bool|offset)\b
     """,
     re.VERBOSE,
@@ -40,7 +49,20 @@ _NOT_A_METRIC = re.compile(
 
 
 def metrics_in(expression: str) -> set[str]:
-    return set(_WORD.findall(_NOT_A_METRIC.sub(" ", expression)))
+    return set(_WORD.findall(_NOT_A_METRIC.sub(" ", _LABELS.sub(" ", expression))))
+
+
+def aggregations(expression: str) -> Iterator[tuple[str, str]]:
+    """Each metric, with what takes its series together first; nothing where they stay apart."""
+    tokens = _TOKEN.findall(_LABELS.sub(" ", expression))
+    around: list[str] = []
+    for before, token, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        if token == "(":
+            around.append(before)
+        elif token == ")":
+            around.pop()
+        elif after != "(" and token not in OPERATORS:
+            yield token, next((name for name in reversed(around) if name in AGGREGATIONS), "")
 
 
 def panels() -> list[dict[str, Any]]:
@@ -54,6 +76,11 @@ def of_the_dashboard() -> list[str]:
     return expressions
 
 
+def of_the_variables() -> list[str]:
+    """What Grafana asks to fill in its own variables."""
+    return [variable["query"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"]
+
+
 def of_the_rules() -> list[str]:
     return [rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
@@ -63,6 +90,7 @@ def of_the_document() -> list[str]:
     return [query.strip() for block in blocks for query in block.split("\n\n")]
 
 
+ALERTS = [rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 ALL = of_the_dashboard() + of_the_rules() + of_the_document()
 
 
@@ -81,6 +109,49 @@ def exported(db: None) -> set[str]:
 def test_every_query_is_about_metrics_that_exist(exported: set[str]) -> None:
     unknown = {expression: names for expression in ALL if (names := metrics_in(expression) - exported - OF_PROMETHEUS)}
     assert unknown == {}
+
+
+def test_the_choices_of_the_dashboard_are_labels_of_metrics_that_exist(exported: set[str]) -> None:
+    asked = [re.fullmatch(r"label_values\((\w+), job\)", query) for query in of_the_variables()]
+    assert {found and found[1] in exported for found in asked} == {True}
+
+
+def test_the_dashboard_uses_the_variables_that_it_has() -> None:
+    names = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD["panels"])))
+    assert used - {"__rate_interval"} == names
+
+
+def test_grafana_finds_prometheus_and_the_dashboard_where_compose_puts_them() -> None:
+    composed: dict[str, Any] = yaml.safe_load((OPS / "compose.yaml").read_text())["services"]
+    mounts = dict(volume.split(":")[:2] for volume in composed["grafana"]["volumes"])
+    assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    (source,) = provisioned("datasources")["datasources"]
+    assert (source["type"], source["isDefault"]) == ("prometheus", True)
+    assert source["url"] == "http://prometheus:9090"
+    assert "prometheus" in composed
+    assert not [word for word in composed["prometheus"]["command"] if "listen" in word], "9090 is its default"
+    (provider,) = provisioned("dashboards")["providers"]
+    assert provider["type"] == "file"
+    assert Path(mounts["./grafana/dashboard.json"]).parent == Path(provider["options"]["path"])
+
+
+def provisioned(kind: str) -> dict[str, Any]:
+    (path,) = (OPS / "grafana" / "provisioning" / kind).iterdir()
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    assert found["apiVersion"] == 1
+    return found
+
+
+@pytest.mark.parametrize("expression", ALL)
+def test_what_every_web_process_says_alike_is_not_added_up(expression: str) -> None:
+    alike = [by for name, by in aggregations(expression) if not name.startswith("http_") and name not in OF_PROMETHEUS]
+    assert set(alike) <= {"max", "min"}
+
+
+@pytest.mark.parametrize("expression", ["sum(queue_depth)", "queue_depth", "sum by (lane) (rate(x[1d])) / max(y)"])
+def test_a_query_that_counts_twice_is_noticed(expression: str) -> None:
+    assert {by for _, by in aggregations(expression)} - {"max", "min"}
 
 
 def test_every_query_names_a_metric() -> None:
@@ -133,7 +204,7 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
 
 
 def test_every_alert_has_a_test_and_a_line_in_the_document() -> None:
-    names = {rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+    names = set(ALERTS)
     tests = yaml.safe_load((OPS / "prometheus" / "rules_test.yml").read_text())["tests"]
     cases = [case for test in tests for case in test["alert_rule_test"]]
     assert {case["alertname"] for case in cases if case["exp_alerts"]} == names
@@ -155,9 +226,26 @@ def test_the_alerts_are_right_at_their_boundaries() -> None:
 def test_a_bound_that_moves_is_noticed(tmp_path: Path, bound: str, moved: str) -> None:
     text = RULES.read_text()
     assert text.count(bound) == 1
-    (tmp_path / "rules.yml").write_text(text.replace(bound, moved))
-    (tmp_path / "rules_test.yml").write_bytes((OPS / "prometheus" / "rules_test.yml").read_bytes())
-    assert run("promtool", "test", "rules", tmp_path / "rules_test.yml").returncode != 0
+    assert_noticed(tmp_path, text.replace(bound, moved))
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize("seconds", [-15, 15])
+@pytest.mark.parametrize("alert", ALERTS)
+def test_a_delay_that_moves_by_one_evaluation_is_noticed(tmp_path: Path, alert: str, seconds: int) -> None:
+    rules: dict[str, Any] = yaml.safe_load(RULES.read_text())
+    (rule,) = (rule for group in rules["groups"] for rule in group["rules"] if rule["alert"] == alert)
+    minutes, _, unit = rule["for"].partition("m")
+    assert unit == ""
+    rule["for"] = f"{int(minutes) * 60 + seconds}s"
+    assert_noticed(tmp_path, yaml.safe_dump(rules))
+
+
+def assert_noticed(directory: Path, rules: str) -> None:
+    (directory / "rules.yml").write_text(rules)
+    (directory / "rules_test.yml").write_bytes((OPS / "prometheus" / "rules_test.yml").read_bytes())
+    assert run("promtool", "check", "rules", directory / "rules.yml").returncode == 0
+    assert run("promtool", "test", "rules", directory / "rules_test.yml").returncode != 0
 
 
 @pytest.mark.needs("promtool")
