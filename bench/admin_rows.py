@@ -23,7 +23,7 @@ class Dialect:
                 f"(WITH RECURSIVE one(number) AS (SELECT {start} UNION ALL SELECT number + 1 FROM one"
                 f" WHERE number < {end}) SELECT number FROM one) AS counted"
             )
-        return f"generate_series({start}, {end}) AS counted(number)"
+        return f"generate_series({start}::bigint, {end}::bigint) AS counted(number)"
 
     def hex(self, prefix: str, number: str, length: int) -> str:
         if self.is_sqlite:
