@@ -167,6 +167,7 @@ class OfOwnerAdmin(ReadOnlyAdmin):
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    template = "admin/read_only_inline.html"
     extra = 0
     can_delete = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -42,7 +43,13 @@ def crowd(user: User) -> list[Job]:
 @pytest.fixture(scope="session")
 def known_types(django_db_setup: None, django_db_blocker: Any) -> list[ContentType]:
     with django_db_blocker.unblock():
-        return list(ContentType.objects.all())
+        return first_types()
+
+
+@cache
+def first_types() -> list[ContentType]:
+    """As the server has seen them first, for each module that has the fixtures."""
+    return list(ContentType.objects.all())
 
 
 @pytest.fixture

@@ -1,0 +1,4 @@
+// The fields that filter two lists of choices are named by a span, which may have a name only as a picture.
+window.addEventListener("load", () => {
+  for (const name of document.querySelectorAll(".selector .help-tooltip[aria-label]")) name.setAttribute("role", "img");
+});
