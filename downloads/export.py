@@ -16,7 +16,7 @@ from downloads.api import batch_representation, representation
 from downloads.api.cookie_shapes import represent_cookies
 from downloads.api.links import represent_link
 from downloads.api.representation import written
-from downloads.models import Batch, CookieJar, Job, Link, Preset
+from downloads.models import Batch, CookieJar, Job, LastChoices, Link, Preset
 from webhooks.api.responses import represent_endpoint
 from webhooks.models import Endpoint
 
@@ -35,6 +35,7 @@ def pieces(user: User) -> Iterator[str]:
         "presets": (
             {"name": preset.name, "options": preset.options} for preset in _rows(Preset.objects.owned_by(user))
         ),
+        "last_choices": (choices.options for choices in LastChoices.objects.owned_by(user)),
         "batches": _represented(Batch.objects.owned_by(user), batch_representation.represent_all),
         "downloads": _represented(Job.objects.owned_by(user), _downloads),
     }

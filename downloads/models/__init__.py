@@ -12,7 +12,7 @@ from downloads.models.hold import Held, Hold, HoldKind
 from downloads.models.job import Job
 from downloads.models.link import Link, LinkClosedError, LinkState, LinkVisit, TooManyLinksError
 from downloads.models.node import Node
-from downloads.models.preset import Preset
+from downloads.models.preset import LastChoices, Preset
 from downloads.models.probe import Probe, ProbeKind, ProbeStatus
 from downloads.models.sample import Sample
 from downloads.models.statuses import (
@@ -47,6 +47,7 @@ __all__ = [
     "JobEvent",
     "JobLog",
     "Kind",
+    "LastChoices",
     "LeaseLostError",
     "Link",
     "LinkClosedError",

@@ -199,6 +199,7 @@ class Job(models.Model):
             models.Index(fields=["expires_at"], name="job_expiring", condition=Q(expires_at__isnull=False)),
             models.Index(fields=["discarded_at"], name="job_discarded", condition=Q(discarded_at__isnull=False)),
             models.Index(fields=["finished_at"], name="job_finished", condition=Q(finished_at__isnull=False)),
+            models.Index(fields=["owner", "-finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
             models.Index(fields=["-finished_at"], name="job_failed", condition=Q(status=Status.FAILED)),
             # What operators look for among all jobs; no attempt touches them.
             models.Index(fields=["-id"], name="job_failed_newest", condition=Q(status=Status.FAILED)),

@@ -73,6 +73,10 @@ class JobQuerySet(LineQuerySet):
     def finished(self) -> JobQuerySet:
         return self.filter(status__in=FINISHED)
 
+    def last_ended(self) -> JobQuerySet:
+        """Those that have finished, the last to end first: of one owner, by an index."""
+        return self.filter(finished_at__isnull=False).order_by("-finished_at", "-id")
+
     def running(self) -> JobQuerySet:
         return self.filter(status=Status.RUNNING)
 

@@ -1,8 +1,10 @@
-"""A choice of options under a name, for one owner's next downloads. It is what the form holds, and has let pass."""
+"""Choices of options for an owner's next downloads: under names, and those of last time. They are what the form holds,
+and has let pass.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -43,3 +45,29 @@ class Preset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LastChoicesQuerySet(models.QuerySet["LastChoices"]):
+    def owned_by(self, owner: User) -> LastChoicesQuerySet:
+        return self.filter(owner=owner)
+
+    def of(self, owner: User) -> dict[str, Any]:
+        """Empty before the first time."""
+        found: dict[str, Any] | None = self.owned_by(owner).values_list("options", flat=True).first()
+        return found or {}
+
+    def keep(self, owner: User, options: dict[str, Any]) -> None:
+        row = self.model(owner=owner, options=options)
+        self.bulk_create([row], update_conflicts=True, unique_fields=["owner"], update_fields=["options"])
+
+
+class LastChoices(models.Model):
+    """What the form held when its owner last sent it, in whichever browser."""
+
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    options = models.JSONField(default=dict)
+
+    objects = LastChoicesQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"last choices of {self.owner_id}"

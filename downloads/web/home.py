@@ -19,7 +19,7 @@ from accounts.limits import limit_form
 from accounts.principal import principal_of
 from downloads import batches
 from downloads.api.problem import Problem
-from downloads.models import CookieJar, Job, Preset
+from downloads.models import CookieJar, Job, LastChoices, Preset
 from downloads.models.preset import PresetQuerySet
 from downloads.submission import submit
 from downloads.web import again, listing
@@ -28,7 +28,6 @@ from downloads.web.forms import DownloadForm
 from downloads.web.library import as_id
 
 SUBMISSIONS_PER_MINUTE = 60
-CHOICES = "download_choices"
 LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -53,7 +52,7 @@ def submitted(request: HttpRequest) -> HttpResponse:
     count = submit_all(request, form) if form.is_valid() else 0
     if not count:
         return refused(request, form)
-    request.session[CHOICES] = form.remembered()
+    LastChoices.objects.keep(principal_of(request).user, form.remembered())
     if request.headers.get("HX-Request"):
         return render(request, "home/jobs.html", jobs_context(request))
     messages.success(request, words_about(form, count))
@@ -96,12 +95,13 @@ def first_choices(request: HttpRequest) -> dict[str, Any]:
 
     A link comes by `?url=`, or as a phone shares it by `?text=`; `?urls=` are the lines that the field holds.
     """
-    kept: dict[str, Any] = {} if "fresh" in request.GET else request.session.get(CHOICES, {})
-    if preset := preset_of(request):
-        kept = preset.options
     jar = {"cookies_id": request.GET[again.COOKIES]} if request.GET.get(again.COOKIES) else {}
     if job := job_of(request):
         return again.choices_of(job) | jar
+    if preset := preset_of(request):
+        kept = preset.options
+    else:
+        kept = {} if "fresh" in request.GET else LastChoices.objects.of(principal_of(request).user)
     links = [request.GET["url"]] if request.GET.get("url") else LINK.findall(request.GET.get("text", ""))
     return {**kept, **jar, "urls": request.GET.get("urls") or "\n".join(links)}
 

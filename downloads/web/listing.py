@@ -63,8 +63,7 @@ def position_of(job: Job) -> int | None:
 
 
 def latest(jobs: JobQuerySet) -> list[Job]:
-    # By the order of asking: by that of ending, the database would sort all that anybody ever had.
-    return list(jobs.finished().order_by("-id").prefetch_related("files")[:LATEST_SHOWN])
+    return list(jobs.last_ended().prefetch_related("files")[:LATEST_SHOWN])
 
 
 # --- The library ------------------------------------------------------------------------------------------------

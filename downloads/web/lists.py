@@ -30,11 +30,11 @@ from accounts.principal import principal_of
 from downloads import addresses, batches, cookies, probing, thumbnails
 from downloads.api.problem import Problem
 from downloads.engine.errors import ERRORS, ErrorCode
-from downloads.models import Probe, ProbeKind
+from downloads.models import LastChoices, Probe, ProbeKind
 from downloads.selection import ITEMS_PATTERN, Entry, Selection, is_backwards, named_by, numbers, ordered, passes
 from downloads.web import guesses, remedies
 from downloads.web.forms import DownloadForm
-from downloads.web.home import CHOICES, first_choices, jars_of
+from downloads.web.home import first_choices, jars_of
 
 PAGE_SIZE = 100
 READS_PER_MINUTE = 30
@@ -182,7 +182,7 @@ def _download(request: HttpRequest, probe: Probe) -> HttpResponse:
         except Problem as problem:
             form.add_error(None, gettext(problem.detail))
         else:
-            request.session[CHOICES] = form.remembered()
+            LastChoices.objects.keep(principal_of(request).user, form.remembered())
             return redirect("batch", batch.pk)
     return _page(request, probe, form, status=422)
 

@@ -26,6 +26,7 @@ from downloads.models import (
     Job,
     JobEvent,
     JobLog,
+    LastChoices,
     Link,
     MediaFile,
     Preset,
@@ -131,15 +132,15 @@ _OWNER: dict[Any, str] = {
     CookieJar: "owner",
     Session: "user",
     Preset: "owner",
+    LastChoices: "owner",
 }
 
 
 @pytest.fixture(autouse=True)
 def _roots(tmp_path: Path, settings: Settings) -> None:
-    settings.DATA_DIR = tmp_path
+    settings.DATA_DIR, settings.STORAGE_RESERVE_BYTES = tmp_path, 0
     settings.FILES_ROOT, settings.WORK_ROOT, settings.RUN_ROOT = tmp_path / "files", tmp_path / "work", tmp_path / "run"
     settings.RATE_LIMIT_PER_MINUTE = settings.RATE_LIMIT_PER_HOUR = 1_000_000
-    settings.STORAGE_RESERVE_BYTES = 0
     storage.ensure_roots()
 
 

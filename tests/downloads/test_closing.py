@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, CannotCloseError, Scope, Session, SignInLink, User
 from downloads import audit, closing, cookies, export, sweeping
-from downloads.models import Batch, BatchStatus, Job, Link, MediaFile, Preset, Status
+from downloads.models import Batch, BatchStatus, Job, LastChoices, Link, MediaFile, Preset, Status
 from tests.factories import BatchFactory, JobFactory, UserFactory
 from webhooks.models import Delivery, Endpoint
 
@@ -34,6 +34,7 @@ def account(stored: Stored, **fields: Any) -> User:
     cookies.store(user, f"site.example\tFALSE\t/\tTRUE\t0\tsession\t{MARK}\n", "site")
     Endpoint.objects.add(user, url="https://hook.example/in", events=["download.cancelled"])
     Preset.objects.create(owner=user, name="music", options={"quality": "audio"})
+    LastChoices.objects.keep(user, {"quality": "720p"})
     Session.objects.create(
         session_key=f"{MARK}session{user.pk.hex}"[:40],
         session_data="",
@@ -59,7 +60,16 @@ def rows_of(user_id: Any) -> dict[str, int]:
 def test_a_closed_account_leaves_no_row_and_no_byte(stored: Stored) -> None:
     user, other = account(stored), account(stored)
     user_id, before = user.pk, rows_of(other.pk)
-    assert rows_of(user_id).keys() >= {"ApiKey", "CookieJar", "Endpoint", "Job", "Link", "Preset", "Session"}
+    assert rows_of(user_id).keys() >= {
+        "ApiKey",
+        "CookieJar",
+        "Endpoint",
+        "Job",
+        "LastChoices",
+        "Link",
+        "Preset",
+        "Session",
+    }
 
     closing.close(user)
     assert rows_of(user_id) == {}
@@ -142,8 +152,8 @@ def test_an_export_has_all_sections_and_is_one_json_document(stored: Stored) -> 
     BatchFactory(owner=user, title="A list")
     found = json.loads("".join(export.pieces(user)))
     assert (found["account"]["username"], found["account"]["name"]) == ("ada", "Ada L.")
-    sections = ("sessions", "keys", "cookies", "webhooks", "links", "presets", "batches", "downloads")
-    assert [len(found[name]) for name in sections] == [1, 1, 1, 1, 1, 1, 1, 2]
+    sections = ("sessions", "keys", "cookies", "webhooks", "links", "presets", "last_choices", "batches", "downloads")
+    assert [len(found[name]) for name in sections] == [1, 1, 1, 1, 1, 1, 1, 1, 2]
     film = next(job for job in found["downloads"] if job["title"] == "A film")
     assert film["files"][0]["sha256"]
     assert found["sessions"][0]["browser"] == "Firefox, Linux"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.staticfiles.finders import find
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -13,6 +14,7 @@ from accounts.models import User
 from downloads.models import Batch, Job, JobEvent, Node
 from downloads.web import home
 from tests.factories import JobFactory, MediaFileFactory
+from tests.web.conftest import signed_in
 
 URL = "https://video.example/watch?v=1"
 FORM = {
@@ -209,6 +211,14 @@ def test_remembers_the_choices_but_not_what_was_for_one_download_only(page: Clie
     assert page.get("/?fresh=1").context["form"]["quality"].value() == "best"
 
 
+def test_remembers_the_choices_in_another_browser_and_for_nobody_else(page: Client, user: User, other: User) -> None:
+    for quality in ("720p", "480p"):
+        page.post("/", FORM | {"quality": quality})
+    assert page.post("/accounts/sign-out/").status_code == 302
+    assert signed_in(user).get("/").context["form"]["quality"].value() == "480p"
+    assert signed_in(other).get("/").context["form"]["quality"].value() == "best"
+
+
 def test_begins_with_the_link_of_the_address(page: Client) -> None:
     answer = page.get("/", {"url": 'https://a.example/"><script>'})
     assert "&quot;&gt;&lt;script&gt;" in answer.text
@@ -255,6 +265,23 @@ def test_shows_only_the_head_of_a_long_queue(page: Client, user: User) -> None:
     assert "3 more are waiting" in answer.text
 
 
+def test_the_latest_are_those_that_ended_last(page: Client, user: User) -> None:
+    now = timezone.now()
+    long = JobFactory(owner=user, broken=True, title="a long one", finished_at=now)
+    for minutes in range(1, 12):
+        JobFactory(owner=user, finished=True, title=f"{minutes} ago", finished_at=now - timedelta(minutes=minutes))
+    JobFactory(owner=user, running=True)
+    (gone,) = Job.objects.filter(title="1 ago").discard()
+    latest = page.get("/").context["latest"]
+    assert [job.title for job in latest] == ["a long one", *(f"{minutes} ago" for minutes in range(2, 11))]
+    assert long.pk < gone.pk < latest[1].pk
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads small tables without an index")
+def test_the_latest_are_read_from_an_index(user: User) -> None:
+    assert "job_ended" in Job.objects.owned_by(user).last_ended()[:10].explain()
+
+
 def test_shows_nothing_of_anybody_else(page: Client, other: User) -> None:
     JobFactory(owner=other, running=True, title="Secret one")
     MediaFileFactory(job=JobFactory(owner=other, finished=True, title="Secret two"))
@@ -272,10 +299,10 @@ def test_asks_the_database_equally_often_however_many_jobs_there_are(
 
     fill()
     page.get("/")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page.get("/")
     fill()
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page.get("/")
 
 
