@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from downloads import addresses, batches, bell, cookies, crash_points, probing, quotas, submission, workers
 from downloads.api.problem import Problem
-from downloads.engine.errors import ErrorCode, JobError
+from downloads.engine.errors import ErrorCode, JobError, known
 from downloads.models import Batch, Downloaded, Job, Probe, ProbeKind, ProbeStatus, Status, TransitionError
 from downloads.models.downloaded import Key, address_key, key_of
 from downloads.selection import Entry, NothingError, Selection, TooManyError
@@ -50,7 +50,7 @@ def expand(batch: Batch) -> None:
     if probe is None:
         _ask(batch)
     elif probe.status == ProbeStatus.FAILED:
-        batch.fail(JobError(ErrorCode(probe.error_code), probe.error_message))
+        batch.fail(JobError(known(probe.error_code), probe.error_message))
     elif probe.status == ProbeStatus.DONE and probe.result is not None:
         _expand(batch, probe.result)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, gettext_noop
 from accounts.models import User
 from accounts.quotas import limits_of
 from downloads.claims import Load
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.models import Held, Job, Node
 
 NEXT = gettext_noop("Starts in a moment.")
@@ -91,9 +91,9 @@ class Waiting:
         if job.eligible_at <= self.now:
             return ""
         at = f"{job.eligible_at:%Y-%m-%d %H:%M:%S} UTC"
-        if job.is_waiting_for_retry:
-            why = gettext(ERRORS[ErrorCode(job.error_code)].title)
-            return gettext("Tries again at {moment} ({why}).").format(moment=at, why=why)
+        kind = kind_of(job.error_code)
+        if kind and job.is_waiting_for_retry:
+            return gettext("Tries again at {moment} ({why}).").format(moment=at, why=gettext(kind.title))
         return gettext("Asked to start at {moment}.").format(moment=at)
 
     def _at_a_limit(self, job: Job) -> str:

@@ -26,7 +26,7 @@ from downloads.api.probe_queries import ChannelQuery, MetadataQuery, PlaylistQue
 from downloads.api.problem import Problem, not_found
 from downloads.api.query import NoQuery, WaitQuery
 from downloads.api.requests import DownloadRequestSerializer
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import ERRORS, ErrorCode, known
 from downloads.models import Probe, ProbeKind, ProbeStatus
 from downloads.selection import BOUNDS
 
@@ -174,8 +174,9 @@ def _refresh(probe: Probe) -> None:
 
 
 def problem_of(probe: Probe) -> Problem:
-    code = ErrorCode(probe.error_code)
+    code = known(probe.error_code)
     wait = probe.retry_after or (RETRY_AFTER_SECONDS if ERRORS[code].is_retryable else 0)
     headers = {"Retry-After": str(math.ceil(wait))} if wait else {}
     remedy = ERRORS[code].remedy
-    return Problem(STATUSES.get(code, 502), str(code), f"{probe.error_message.rstrip('.')}. {remedy}", headers=headers)
+    status = STATUSES.get(code, 502) if probe.error_code in ERRORS else 502
+    return Problem(status, str(code), f"{probe.error_message.rstrip('.')}. {remedy}", headers=headers)

@@ -24,7 +24,7 @@ from accounts.record import note
 from downloads import diagnosis, ytdlp_request, ytdlp_versions
 from downloads.console.pages import for_staff, render
 from downloads.console.settings_shown import shown
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.health import HEALTH, started_at
 from downloads.models import Job, Node
 
@@ -139,6 +139,7 @@ def counted(failures: Iterable[Failure], by: str) -> list[Group]:
     groups: dict[str, Group] = {}
     for failure in failures:
         name = failure.code if by == "code" else failure.extractor or failure.host or gettext(UNKNOWN)
-        title = gettext(ERRORS[ErrorCode(failure.code)].title) if by == "code" else ""
+        kind = kind_of(failure.code) if by == "code" else None
+        title = gettext(kind.title) if kind else ""
         groups.setdefault(name, Group(name=name, title=title, last=failure)).count += 1
     return sorted(groups.values(), key=lambda group: -group.count)

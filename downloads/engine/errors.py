@@ -326,3 +326,23 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         ),
     ),
 }
+
+# What a code means that another version has stored, and this one does not know.
+UNKNOWN = ErrorKind(
+    title=gettext_noop("It failed for a reason that only another version knows"),
+    is_retryable=False,
+    who="operator",
+    remedy=gettext_noop("Try again. If it fails once more, the message and the log say more about it."),
+)
+
+
+def kind_of(code: str) -> ErrorKind | None:
+    """Of a code that is stored, whichever version has stored it; None of none."""
+    if not code:
+        return None
+    return ERRORS[ErrorCode(code)] if code in ERRORS else UNKNOWN
+
+
+def known(code: str) -> ErrorCode:
+    """A code that is stored, as this version would store it."""
+    return ErrorCode(code) if code in ERRORS else ErrorCode.INTERNAL_ERROR

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.principal import principal_of
 from downloads import batches
 from downloads.api.problem import Problem
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.models import Batch, BatchKind, MediaFile, Status, Tally, TransitionError
 from downloads.web import answers, listing, remedies
 from downloads.web.library import as_id
@@ -73,8 +73,8 @@ class Card:
 
     @property
     def remedy(self) -> str:
-        code = self.batch.error_code
-        return gettext(ERRORS[ErrorCode(code)].remedy) if code in ERRORS else ""
+        kind = kind_of(self.batch.error_code)
+        return gettext(kind.remedy) if kind else ""
 
     @property
     def is_list(self) -> bool:
@@ -140,6 +140,7 @@ def batch_context(request: HttpRequest, found: Batch) -> dict[str, Any]:
     jobs = found.jobs.present().in_order().prefetch_related(Prefetch("files", MediaFile.objects.stored()))
     return {
         "card": card,
+        "from_here": answers.from_here(request),
         "batch": found,
         "jobs": list(jobs[begin : begin + ENTRIES_SHOWN]),
         "page": number,

@@ -24,7 +24,7 @@ from accounts.principal import principal_of
 from downloads import addresses, cookies, netscape, probing
 from downloads.api.cookies import TEST_AGE
 from downloads.api.problem import Problem
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.models import CookieJar, Probe, ProbeKind
 from downloads.models.cookies import MAX_NAME_LENGTH
 from downloads.web import again, answers
@@ -121,9 +121,8 @@ def tested(request: HttpRequest, cookie_id: uuid.UUID, probe_id: uuid.UUID) -> H
     jar = _own(request, cookie_id)
     mine = Probe.objects.owned_by(principal_of(request).user).filter(cookies=jar)
     probe = get_object_or_404(mine, pk=probe_id)
-    kind = ERRORS[ErrorCode(probe.error_code)] if probe.error_code else None
     is_for_site = jar.is_for(addresses.parse(probe.url).host)
-    context = {"jar": jar, "probe": probe, "kind": kind, "is_for_site": is_for_site}
+    context = {"jar": jar, "probe": probe, "kind": kind_of(probe.error_code), "is_for_site": is_for_site}
     return render(request, "cookies/tested.html", context)
 
 

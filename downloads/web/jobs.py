@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -68,7 +69,7 @@ def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     found = own_job(request, job_id)
     if gone := Job.objects.filter(pk=found.pk).discard():
         answers.offer_undo(request, messages.SUCCESS, gettext("Deleted, with its files."), gone[0].discarded_at)
-        return redirect("library")
+        return answers.back(request, "library")
     messages.warning(request, gettext("Nothing was deleted: cancel the job first."))
     return redirect(page_of(found))
 
@@ -83,7 +84,7 @@ def delete_file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponse:
         answers.offer_undo(request, messages.SUCCESS, said, at)
     else:
         messages.warning(request, gettext("That file was deleted before."))
-    return redirect(page_of(file.job))
+    return answers.back(request, page_of(file.job))
 
 
 def nothing_done(status: str) -> str:
@@ -101,8 +102,12 @@ def page_of(job: Job) -> str:
 
 
 def job_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    came_from = answers.came_from(request)
     return {
         "job": job,
+        "came_from": came_from,
+        "is_from_batch": came_from.startswith(reverse("batches")),
+        "address": f"{page_of(job)}?{urlencode({answers.NEXT: came_from})}" if came_from else page_of(job),
         "position": listing.position_of(job),
         "files": words.stored_files(job),
         "main": words.main_file(job),

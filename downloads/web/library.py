@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import retarget
 
 from accounts.principal import Principal, principal_of
 from accounts.quotas import limits_of
@@ -34,6 +35,8 @@ MAX_SEARCH = 200
 TAGS_SHOWN = 100
 NEARLY_FULL = 0.9
 DELETE, TAG, UNTAG = "delete", "tag", "untag"
+# The element that is fetched anew while downloads run, and the one around it.
+ROWS, LIST = "rows", "library"
 # (verb, label, icon) of what can be done to several.
 BULK = [(verb, words.BY_VERB[verb].label, words.BY_VERB[verb].icon) for verb in ("retry", "keep", "cancel")]
 BULK += [(DELETE, _("Delete"), "trash")]
@@ -42,8 +45,18 @@ BULK += [(DELETE, _("Delete"), "trash")]
 @login_required
 @require_GET
 def library(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("HX-Target") == ROWS:
+        return rows(request)
     template = "library/list.html" if request.headers.get("HX-Request") else "library/page.html"
-    return render(request, template, library_context(request))
+    return render(request, template, rows_context(request) | library_context(request))
+
+
+def rows(request: HttpRequest) -> HttpResponse:
+    """What changes by itself; all of the list when nothing is left of it."""
+    context = rows_context(request)
+    if context["page"].jobs:
+        return render(request, "library/refreshed.html", context)
+    return retarget(render(request, "library/list.html", context | library_context(request)), f"#{LIST}")
 
 
 @login_required
@@ -156,23 +169,31 @@ def asked_for(request: HttpRequest) -> Asked:
     return Asked(status=known, search=search[:MAX_SEARCH], tag=tag[: tagging.MAX_LENGTH])
 
 
-def library_context(request: HttpRequest) -> dict[str, Any]:
+def rows_context(request: HttpRequest) -> dict[str, Any]:
     owner, asked = principal_of(request).user, asked_for(request)
-    owned = Job.objects.owned_by(owner)
     wanted = Filter(statuses=[asked.status] if asked.status else None, text=asked.search, tag=asked.tag or None)
     page = page_asked_for(request, select(owner, wanted))
-    stored, limit = owned.stored_bytes(), limits_of(owner).stored_bytes
     return {
         "page": page,
         "asked": asked,
+        "from_here": answers.from_here(request),
         "filters": filters(Job.objects.belonging_to(owner).count_present_by_status(), asked),
-        "tags": tags_of(owned, asked),
+        "older": asked.address(before=page.older) if page.older else "",
+        "newer": asked.address(after=page.newer) if page.newer else "",
+    }
+
+
+def library_context(request: HttpRequest) -> dict[str, Any]:
+    """Of all that somebody has, which is more to read."""
+    owner = principal_of(request).user
+    owned = Job.objects.owned_by(owner)
+    stored, limit = owned.stored_bytes(), limits_of(owner).stored_bytes
+    return {
+        "tags": tags_of(owned, asked_for(request)),
         "stored_bytes": stored,
         "stored_limit": limit,
         "is_nearly_full": limit is not None and stored >= limit * NEARLY_FULL,
         "bulk": BULK,
-        "older": asked.address(before=page.older) if page.older else "",
-        "newer": asked.address(after=page.newer) if page.newer else "",
     }
 
 

@@ -1,7 +1,7 @@
 """A playlist or channel to choose from: its entries by search, filters and order, and a batch of what is ticked.
 
 The probe lane reads the list, and the page shows what is in its row. Entries come a hundred at a time; what is chosen
-among all of them is kept by a script, or is what is ticked on one page where none runs.
+among all of them is kept by a script; where none runs, it is what is ticked on one page and what is named by number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from accounts.limits import limit_form
 from accounts.principal import principal_of
 from downloads import addresses, batches, cookies, probing, thumbnails
 from downloads.api.problem import Problem
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.models import LastChoices, Probe, ProbeKind
 from downloads.selection import ITEMS_PATTERN, Entry, Selection, is_backwards, named_by, numbers, ordered, passes
 from downloads.web import guesses, remedies
@@ -188,18 +188,19 @@ def _download(request: HttpRequest, probe: Probe) -> HttpResponse:
 
 
 def _chosen(request: HttpRequest, probe: Probe, form: ListForm) -> set[int]:
-    """The numbers of entries: all that are found, those that a script names, or those that are ticked."""
+    """The numbers of entries: all that are found, or those that are ticked and named. A script names all of them."""
     entries = (probe.result or {})["items"]
     if "all" in request.POST:
         return {entry["playlist_index"] for entry in FilterForm(request.GET).of(entries)}
-    items = re.sub(r"\s", "", request.POST.get("items", ""))
+    ticked = {int(text) for text in request.POST.getlist("entry") if re.fullmatch(r"[0-9]{1,7}", text)}
+    ticked &= {entry["playlist_index"] for entry in entries}
+    items = ",".join(re.findall(r"[^,\s]+", re.sub(r"\s*-\s*", "-", request.POST.get("items", ""))))
     if not items:
-        ticked = (int(text) for text in request.POST.getlist("entry") if re.fullmatch(r"[0-9]{1,7}", text))
-        return set(ticked) & {entry["playlist_index"] for entry in entries}
+        return ticked
     if len(items) > MAX_ITEMS or not re.fullmatch(ITEMS_PATTERN, items) or is_backwards(items):
         form.add_error(None, WRONG_ITEMS)
         return set()
-    return named_by(items, len(entries))
+    return named_by(items, len(entries)) | ticked
 
 
 def _read_again(request: HttpRequest) -> HttpResponse:
@@ -227,14 +228,15 @@ def _choices(request: HttpRequest, probe: Probe) -> dict[str, Any]:
 
 
 def _waiting(request: HttpRequest, probe: Probe) -> HttpResponse:
-    kind = ERRORS[ErrorCode(probe.error_code)] if probe.error_code else None
-    context = {"probe": probe, "kind": kind, "steps": remedies.of_link(probe.error_code, probe.url)}
+    kind, steps = kind_of(probe.error_code), remedies.of_link(probe.error_code, probe.url)
+    context = {"probe": probe, "kind": kind, "steps": steps}
     return render(request, "lists/waiting.html", context)
 
 
 def _page(request: HttpRequest, probe: Probe, form: ListForm, status: int = 200) -> HttpResponse:
     context = _context(request, probe) | {"form": form}
     chosen_rate = guesses.rate_of(str(form["quality"].value()), str(form["audio_quality"].value()))
+    context["items"] = request.POST.get("items", "")
     context["all_found"] = guesses.total(context["page"].found, chosen_rate)
     return render(request, "lists/page.html", context, status=status)
 

@@ -25,7 +25,7 @@ from downloads import addresses, cookies, probing, thumbnails
 from downloads.api import estimates
 from downloads.api.problem import Problem
 from downloads.api.requests import DownloadRequestSerializer
-from downloads.engine.errors import ERRORS, ErrorCode, ErrorKind
+from downloads.engine.errors import ErrorKind, kind_of
 from downloads.models import Probe, ProbeKind
 from downloads.web import remedies
 from downloads.web.forms import QUALITIES, DownloadForm
@@ -87,7 +87,7 @@ class Preview:
 
     @property
     def trouble(self) -> ErrorKind | None:
-        return ERRORS[ErrorCode(self.probe.error_code)] if self.probe.error_code else None
+        return kind_of(self.probe.error_code)
 
     @property
     def has_sizes(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext, gettext_noop
 
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import kind_of
 from downloads.models import Job, JobEvent, Stage
 
 STEPS_SHOWN = 60
@@ -58,4 +58,5 @@ def _step(event: JobEvent) -> Step:
 
 
 def _reason(code: str) -> str:
-    return gettext(ERRORS[ErrorCode(code)].title) if code in ERRORS else ""
+    kind = kind_of(code)
+    return gettext(kind.title) if kind else ""

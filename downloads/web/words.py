@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.principal import Principal
 from downloads import submission
-from downloads.engine.errors import ERRORS, ErrorCode
+from downloads.engine.errors import ErrorCode, kind_of
 from downloads.engine.spec import DownloadOptions
 from downloads.models import FINISHED, UNFINISHED, Job, MediaFile, Status
 
@@ -124,9 +124,9 @@ class Trouble:
 
 
 def trouble_of(job: Job) -> Trouble | None:
-    if not job.error_code or job.status == Status.COMPLETED:
+    kind = kind_of(job.error_code)
+    if kind is None or job.status == Status.COMPLETED:
         return None
-    kind = ERRORS[ErrorCode(job.error_code)]
     # A message that only repeats the title says nothing.
     message = "" if job.error_message == kind.title else job.error_message
     return Trouble(

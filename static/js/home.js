@@ -15,6 +15,9 @@
   const field = () => form().elements.urls;
   const isEditable = (element) => element.matches("input, textarea, select, [contenteditable]");
 
+  // What brings a whole link; one that is written letter by letter is looked at when one leaves the field.
+  const BRINGS = /^(insertFrom|insertReplacement|history)/;
+
   let looked = "";
 
   // The look of what is found out comes with the first link.
@@ -23,16 +26,20 @@
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: words.previewStyle }));
   };
 
-  // One link is looked at; of several, or of none, there is nothing to show.
-  const look = () => {
+  // One link is looked at; of several, of none, or of one that is being written there is nothing to show.
+  const look = (isWritten = false) => {
     const links = field().value.split("\n").filter((line) => line.trim());
     const link = links.length === 1 && /^\s*https?:\/\/\S+\s*$/i.test(links[0]) ? links[0].trim() : "";
     const place = form().querySelector("[data-preview]");
     if (link === looked && (!link || place.firstElementChild)) return;
-    looked = link;
-    if (!link) return place.replaceChildren();
-    bringStyle();
-    htmx.trigger(place, "look");
+    looked = isWritten ? "" : link;
+    if (looked) {
+      bringStyle();
+      htmx.trigger(place, "look");
+    } else {
+      htmx.trigger(place, "htmx:abort");
+      place.replaceChildren();
+    }
   };
 
   const languages = () => {
@@ -80,11 +87,11 @@
     count();
   };
 
-  // Returns whether there was a link in the text.
-  const take = (text) => {
+  // Returns whether there was a link in the text. `before`: what stays of the field.
+  const take = (text, before = field().value) => {
     const links = text.match(LINK)?.map((link) => link.replace(link.includes("(") ? AFTER_LINK : AFTER_LINK_OR_BRACKET, ""));
     if (!links) return false;
-    const kept = field().value.split("\n").filter((line) => line.trim());
+    const kept = before.split("\n").filter((line) => line.trim());
     field().value = [...new Set([...kept, ...links])].join("\n");
     field().focus();
     count();
@@ -107,13 +114,20 @@
     const isOurs = event.target === field();
     if (!isOurs && isEditable(event.target)) return;
     const text = event.clipboardData.getData("text");
+    if (!isOurs) {
+      if (take(text)) event.preventDefault();
+      return;
+    }
+    const { value, selectionStart, selectionEnd } = field();
+    const before = value.slice(0, selectionStart);
     // Within a line that is being written, a paste is just a paste.
-    if (isOurs && !(field().value === "" || field().selectionStart === field().value.length)) return;
-    if (take(text)) event.preventDefault();
+    const isOfLines = selectionStart === selectionEnd || /(^|\n)$/.test(before);
+    if (selectionEnd === value.length && isOfLines && take(text, before)) event.preventDefault();
   });
 
+  // A field takes text by itself; a file that is dropped on it would be opened.
   document.addEventListener("dragover", (event) => {
-    if (!isEditable(event.target)) event.preventDefault();
+    if (!isEditable(event.target) || event.dataTransfer.types.includes("Files")) event.preventDefault();
   });
   // A text file of links is as good as the links. What is no text has none.
   const takeFiles = async (files) => {
@@ -140,7 +154,7 @@
   });
   document.addEventListener("input", (event) => {
     if (form().contains(event.target)) count();
-    if (event.target === field() && !field().value.trim()) look();
+    if (event.target === field()) look(!BRINGS.test(event.inputType));
   });
   document.addEventListener("change", (event) => {
     if (event.target.name === "cookies_id") looked = "";
@@ -172,5 +186,5 @@
 
   prepare();
   // After htmx has taken the page in.
-  document.addEventListener("DOMContentLoaded", look);
+  document.addEventListener("DOMContentLoaded", () => look());
 })();

@@ -4,6 +4,7 @@
 
   const words = document.currentScript.dataset;
   let last = null;
+  let kept = [];
   const boxes = () => [...document.querySelectorAll('[form="selection"][name="job"]')];
 
   const show = () => {
@@ -36,6 +37,15 @@
     show();
   });
 
-  document.addEventListener("htmx:afterSettle", show);
+  // Rows that change by themselves keep their ticks, and what was asked for before a search is no answer to it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { elt, pathInfo } = event.detail;
+    if (elt.id === "rows" && elt.getAttribute("hx-get") !== pathInfo.requestPath) event.detail.shouldSwap = false;
+    kept = boxes().filter((box) => box.checked).map((box) => box.value);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const box of boxes()) if (kept.includes(box.value)) box.checked = true;
+    show();
+  });
   show();
 })();

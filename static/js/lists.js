@@ -42,7 +42,7 @@
       count /= 1000;
       unit += 1;
     }
-    return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${UNITS[unit]}`;
+    return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1).replace(".", words.point)} ${UNITS[unit]}`;
   };
 
   // Bytes a second of what is chosen now: a guess, since lists say no more than how long their entries are.
@@ -80,14 +80,18 @@
 
   const choose = (number, isChosen) => (isChosen ? chosen.add(number) : chosen.delete(number));
 
-  const chooseRange = () => {
+  const chooseNamed = (text) => {
     const known = lengths.length;
-    for (const part of range.value.split(/[,\s]+/)) {
+    for (const part of text.split(/[,\s]+/)) {
       const match = /^(\d{1,7})(-?)(\d{0,7})$/.exec(part);
       if (!match) continue;
       const [from, to] = [Number(match[1]), match[2] ? Number(match[3] || known) : Number(match[1])];
       for (let number = from; number <= Math.min(to, known); number += 1) chosen.add(number);
     }
+  };
+
+  const chooseRange = () => {
+    chooseNamed(range.value);
     range.value = "";
   };
 
@@ -141,10 +145,13 @@
     show();
   });
 
-  // A form that was refused comes back with its ticks, and so does a page that one goes back to.
+  // A form that was refused comes back with its numbers, and a page that one goes back to with its ticks.
   const begin = () => {
     take();
     for (const box of boxes()) if (box.checked) chosen.add(numberOf(box));
+    chooseNamed(form.elements.items.value);
+    form.elements.items.value = "";
+    tick();
     show();
   };
   begin();

@@ -1,10 +1,14 @@
-// Follows the server's events: bars and figures move in place; what changes its status is fetched again.
+// Follows the server's events: bars and figures move in place; what changes its status is fetched again. Says how far
+// downloads are, and that they have ended, for those who do not see the bars.
 (() => {
   "use strict";
 
   const REFRESH_MS = 700;
   const LOG_MS = 5000;
   const ANNOUNCE_MS = 1500;
+  const LONG = /^(.{79}).{2,}/s;
+  const FAR_MS = 30000;
+  const MOST_SAID = 2;
   const HIDDEN_MS = 30000;
   const REFUSED_MS = 10000;
   const LOST_MS = 5000;
@@ -20,6 +24,7 @@
   let hiding = 0;
   let ended = [];
   let losing = 0;
+  const said = new Map();
 
   const lost = document.createElement("p");
   lost.className = "notice notice-warning";
@@ -66,10 +71,20 @@
     }, wait);
   };
 
-  const announce = () => {
+  const told = (jobs) => {
+    if (jobs.length === 1) return jobs[0].text;
     const forms = JSON.parse(words.several);
-    const form = new Intl.PluralRules(document.documentElement.lang).select(ended.length);
-    announcer.textContent = ended.length === 1 ? ended[0] : (forms[form] ?? forms.other).replace("{count}", ended.length);
+    const form = new Intl.PluralRules(document.documentElement.lang).select(jobs.length);
+    return (forms[form] ?? forms.other).replace("{count}", jobs.length);
+  };
+
+  // To the ear all, to the eye what the page itself does not show.
+  const announce = () => {
+    announcer.textContent = told(ended);
+    const unseen = ended.filter(({ isShown }) => !isShown);
+    const level = unseen.some(({ hasFailed }) => hasFailed) ? "warning" : "success";
+    const address = unseen.length === 1 ? `/jobs/${unseen[0].id}` : words.library;
+    if (unseen.length) htmx.trigger(document.body, "ended", { level, text: told(unseen), address });
     ended = [];
   };
 
@@ -82,11 +97,27 @@
       if (element.querySelector("[data-log]") && Date.now() - refreshedAt > LOG_MS) refresh();
       return;
     }
+    // What only gets on changes nothing of a library that does not show it.
+    if (stays && !element && root.hasAttribute("data-shown-alone")) return;
     refresh();
     if (!(event in ENDINGS)) return;
-    const text = ENDINGS[event].replace("{name}", () => job.title || job.url);
-    if (ended.push(text) === 1) setTimeout(announce, ANNOUNCE_MS);
+    const text = ENDINGS[event].replace("{name}", () => (job.title || job.url).replace(LONG, "$1…"));
+    const isShown = element && root.hasAttribute("data-tells-itself");
+    if (ended.push({ text, id: job.request_id, isShown, hasFailed: event === "download.failed" }) === 1) setTimeout(announce, ANNOUNCE_MS);
     document.dispatchEvent(new CustomEvent("job-ended", { detail: { text, id: job.request_id } }));
+  };
+
+  const far = (job) => {
+    const name = job.querySelector(".job-title, h1").textContent.trim();
+    return words.far.replace("{name}", () => name).replace("{percent}", Math.floor(job.querySelector("[data-progress]").value));
+  };
+
+  // Of many at once, and of what stands still, it says nothing.
+  const announceProgress = () => {
+    const jobs = [...root.querySelectorAll('[data-job][data-status="running"]:has([data-progress][value])')];
+    const news = jobs.length > MOST_SAID ? [] : jobs.filter((job) => said.get(job.dataset.job) !== far(job));
+    for (const job of news) said.set(job.dataset.job, far(job));
+    if (news.length) announcer.textContent = news.map(far).join(" ");
   };
 
   // A moment without the stream is nothing; after that, one is told that what is shown may be old.
@@ -141,5 +172,6 @@
   // A retried job runs again after its stream has ended.
   document.body.addEventListener("notice", open);
 
+  setInterval(announceProgress, FAR_MS);
   open();
 })();

@@ -1,10 +1,13 @@
-// Short messages at the foot of the page: what the server says after a button (HX-Trigger: notice), and its refusals.
+// Short messages at the foot of the page: what the server says after a button (HX-Trigger: notice), its refusals, and
+// for the eye what has ended (live.js).
 (() => {
   "use strict";
 
   const LASTS_MS = 7000;
+  const LINGERS_MS = 2000;
   const words = document.currentScript.dataset;
   const toasts = document.getElementById("toasts");
+  const ended = document.getElementById("ended");
 
   const icon = (name) => {
     const known = document.querySelector(".icon use").getAttribute("href").split("#")[0];
@@ -14,10 +17,17 @@
     return template.content;
   };
 
-  const show = (level, text) => {
+  // Not from under a hand or the focus, nor while nobody looks.
+  const withdraw = (toast) => {
+    if (document.hidden || toast.matches(":hover, :focus-within")) setTimeout(withdraw, LINGERS_MS, toast);
+    else toast.remove();
+  };
+
+  const show = (place, { level, text, address }) => {
     const toast = document.createElement("div");
     toast.className = `notice notice-${level}`;
-    const said = document.createElement("span");
+    const said = document.createElement(address ? "a" : "span");
+    if (address) said.href = address;
     said.textContent = text;
     const close = document.createElement("button");
     close.type = "button";
@@ -25,9 +35,9 @@
     close.append(icon("cancel"));
     close.addEventListener("click", () => toast.remove());
     toast.append(icon(level === "success" ? "check" : "alert"), said, close);
-    toasts.append(toast);
-    if (level === "success") setTimeout(() => toast.remove(), LASTS_MS);
-    while (toasts.children.length > 3) toasts.firstChild.remove();
+    place.append(toast);
+    if (level === "success") setTimeout(withdraw, LASTS_MS, toast);
+    while (place.children.length > 3) place.firstChild.remove();
   };
 
   const wait = (seconds) => {
@@ -43,9 +53,10 @@
     return words.failed;
   };
 
-  document.body.addEventListener("notice", (event) => show(event.detail.level, event.detail.text));
-  document.body.addEventListener("htmx:responseError", (event) => show("error", refusal(event.detail.xhr)));
-  document.body.addEventListener("htmx:sendError", () => show("error", words.unreachable));
+  document.body.addEventListener("notice", (event) => show(toasts, event.detail));
+  document.body.addEventListener("ended", (event) => show(ended, event.detail));
+  document.body.addEventListener("htmx:responseError", (event) => show(toasts, { level: "error", text: refusal(event.detail.xhr) }));
+  document.body.addEventListener("htmx:sendError", () => show(toasts, { level: "error", text: words.unreachable }));
 
   // Whoever is signed out is led to the sign-in page, and does not get it in the middle of this one.
   document.body.addEventListener("htmx:beforeSwap", (event) => {

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from downloads.models import Batch, Probe
-from tests.browser.conftest import Tab
+from tests.browser.conftest import OpenTab, Tab
 from tests.browser.test_accessibility import LONG, RIGHT_TO_LEFT, UNBROKEN, inspect
 from tests.browser.test_preview import LINK, finish, paste
 from tests.origin import Origin
@@ -160,3 +160,33 @@ def test_takes_all_that_is_found_without_script(plain_tab: Tab, list_of: MakeLis
     page.get_by_role("button", name="Download all 13").click()
     page.wait_for_url("**/batches/*")
     assert Batch.objects.get().selection["items"] == "24,124,224,240-249"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_names_numbers_of_other_pages_without_script(plain_tab: Tab, list_of: MakeList, width: int) -> None:
+    plain_tab.page.set_viewport_size({"width": width, "height": 900})
+    page = plain_tab.open(list_of(250))
+    page.locator(".pick input").first.check()
+    page.get_by_label("by number").fill("100-102, 249-")
+    page.get_by_role("button", name="Download what is chosen").click()
+    page.wait_for_url("**/batches/*")
+    assert Batch.objects.get().selection["items"] == "1,100-102,249-250"
+
+
+def test_a_refused_choice_is_still_chosen(tab: Tab, list_of: MakeList) -> None:
+    page = tab.open(list_of(250))
+    page.get_by_label("Numbers to choose").fill("2-3, 249-")
+    page.keyboard.press("Enter")
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("File name").fill("{nonsense}.{ext}")
+    page.get_by_role("button", name="Download what is chosen").click()
+    expect(page.locator(".field-errors").first).to_be_visible()
+    assert chosen(page).startswith("4 of 250 chosen")
+    expect(page.locator(".pick input").nth(1)).to_be_checked()
+
+
+def test_sizes_are_written_as_the_language_does(new_tab: OpenTab, list_of: MakeList) -> None:
+    page = new_tab(locale="de-DE").open(list_of(250))
+    page.locator("[name=quality][value='360p']").check(force=True)
+    page.locator(".pick input").first.check()
+    expect(page.locator("[data-chosen]")).to_contain_text(re.compile(r"\d,\d MB"))

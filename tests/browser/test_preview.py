@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from downloads.models import Batch, Job, Probe
-from tests.browser.conftest import Tab
+from tests.browser.conftest import OpenTab, Tab
 from tests.browser.test_accessibility import inspect
 from tests.origin import Origin
 from tests.product import wait_until
@@ -148,6 +150,104 @@ def test_a_dropped_file_without_links_says_so(tab: Tab) -> None:
     page.evaluate(DROP, "nothing of interest")
     expect(page.locator("#toasts")).to_contain_text("There is no link in that file.")
     expect(page.get_by_label("Links, one on each line")).to_have_value("")
+
+
+def test_a_file_that_is_dropped_on_the_field_is_read_and_not_opened(tab: Tab, tmp_path: Path) -> None:
+    links = tmp_path / "links.txt"
+    links.write_text("https://video.example/1\nhttps://video.example/2\n")
+    page = tab.open("/")
+    field = page.get_by_label("Links, one on each line")
+    box = field.bounding_box()
+    assert box
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    carried = {"items": [], "files": [str(links)], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "data": carried, **at})
+    expect(field).to_have_value("https://video.example/1\nhttps://video.example/2")
+    assert page.url == f"{tab.server.url}/"
+
+
+OVER = """([type, value]) => {
+  const data = new DataTransfer();
+  data.items.add(type === "Files" ? new File([value], "links.txt") : value, type);
+  const event = new DragEvent("dragover", { dataTransfer: data, bubbles: true, cancelable: true });
+  document.querySelector("[name=urls]").dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+def test_text_that_is_dragged_over_the_field_is_left_to_the_browser(tab: Tab) -> None:
+    page = tab.open("/")
+    assert page.evaluate(OVER, ["text/plain", "words"]) is False
+    assert page.evaluate(OVER, ["Files", LINK]) is True
+
+
+OTHER = "https://other.example/2"
+
+
+def paste_by_keyboard(page: Page, text: str) -> None:
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("ControlOrMeta+v")
+
+
+@pytest.fixture
+def looked_at(new_tab: OpenTab) -> Page:
+    """The first page with a link and what was found out of it; the clipboard is open."""
+    page = new_tab(permissions=["clipboard-read", "clipboard-write"]).open("/")
+    paste(page, LINK)
+    finish(thumbnail=None)
+    expect(page.locator("#preview")).to_contain_text("A walk")
+    page.get_by_label("Links, one on each line").focus()
+    return page
+
+
+def test_a_link_that_is_pasted_over_another_takes_its_place(looked_at: Page) -> None:
+    page = looked_at
+    page.keyboard.press("ControlOrMeta+a")
+    paste_by_keyboard(page, OTHER)
+    expect(page.get_by_label("Links, one on each line")).to_have_value(OTHER)
+    expect(page.locator("#preview")).to_contain_text("Looking at other.example")
+    finish(title="A run", thumbnail=None)
+    expect(page.locator("#preview")).to_contain_text("A run")
+
+
+def test_a_part_of_a_link_that_is_pasted_makes_it_another(looked_at: Page) -> None:
+    page = looked_at
+    page.keyboard.press("Home")
+    for _ in range(len("https://")):
+        page.keyboard.press("ArrowRight")
+    paste_by_keyboard(page, "www.")
+    expect(page.get_by_label("Links, one on each line")).to_have_value(LINK.replace("//", "//www."))
+    expect(page.locator("#preview")).to_contain_text("Looking at www.video.example")
+
+
+def test_what_was_found_goes_as_soon_as_the_link_is_changed(looked_at: Page) -> None:
+    page = looked_at
+    page.keyboard.press("End")
+    page.keyboard.type("23")
+    expect(page.locator("#preview")).to_have_count(0)
+    assert Probe.objects.count() == 1, "nothing is looked at while somebody writes"
+    page.keyboard.press("Tab")
+    expect(page.locator("#preview")).to_contain_text("Looking at video.example")
+    page.get_by_label("Links, one on each line").fill(LINK)
+    page.keyboard.press("Tab")
+    expect(page.locator("#preview")).to_contain_text("A walk")
+
+
+def test_an_answer_that_comes_late_is_not_shown_beside_another_link(looked_at: Page) -> None:
+    page, held = looked_at, list[Route]()
+    page.route("**/preview", lambda route: held.append(route))  # noqa: PLW0108 - it marks what it is given
+    page.get_by_label("Links, one on each line").fill(OTHER)
+    page.keyboard.press("Tab")
+    wait_until(lambda: page.evaluate("1") and held, 10)
+    page.get_by_label("Links, one on each line").focus()
+    page.keyboard.press("End")
+    page.keyboard.type("3")
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#preview")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [360, 320])

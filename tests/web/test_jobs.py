@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from downloads import storage
 from downloads.models import Job, JobEvent, JobLog, MediaFile, Status
-from tests.factories import JobFactory, MediaFileFactory, row
+from tests.factories import BatchFactory, JobFactory, MediaFileFactory, row
 
 HTMX = {"HX-Request": "true"}
 
@@ -285,3 +285,39 @@ def test_shows_hostile_words_as_words(page: Client, user: User) -> None:
         text = page.get(path).text
         assert "<script>" not in text
         assert "<img src=x" not in text
+
+
+@pytest.mark.parametrize("verb", ["keep", "delete"])
+def test_knows_where_one_came_from_after_each_button(page: Client, user: User, verb: str) -> None:
+    job = JobFactory(owner=user, finished=True)
+    file = MediaFileFactory(job=job)
+    address = f"/jobs/{job.pk}?next=%2Flibrary%3Fq%3Dwalk"
+    text = page.get(address).text
+    assert f'hx-get="{address}"' in text
+    if verb == "keep":
+        assert f'<input type="hidden" name="next" value="{address}">' in text
+        assert page.post(f"/jobs/{job.pk}/keep", {"next": address})["Location"] == address
+    else:
+        assert page.post(f"/files/{file.pk}/delete", {"next": address})["Location"] == address
+    assert 'href="/library?q=walk"' in page.get(address, headers=HTMX).text
+
+
+def test_comes_back_to_the_batch(page: Client, user: User) -> None:
+    batch = BatchFactory(owner=user)
+    job = JobFactory(owner=user, finished=True, batch=batch, playlist_index=1)
+    here = f"/batches/{batch.pk}?page=1"
+    link = f"/jobs/{job.pk}?next=%2Fbatches%2F{batch.pk}%3Fpage%3D1"
+    assert f'href="{link}"' in page.get(here).text
+    assert f'<a href="{here}">Back to the batch</a>' in page.get(link).text
+    assert page.post(f"/jobs/{job.pk}/delete", {"next": here})["Location"] == here
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/library", "//evil.example/library", "javascript:alert(1)", "/admin/", "\0", "x"]
+)
+def test_comes_from_nowhere_else(page: Client, user: User, elsewhere: str) -> None:
+    job = JobFactory(owner=user, finished=True)
+    answer = page.get(f"/jobs/{job.pk}", {"next": elsewhere})
+    assert answer.context["came_from"] == ""
+    assert '<a href="/library">Library</a>' in answer.text
+    assert f'hx-get="/jobs/{job.pk}"' in answer.text

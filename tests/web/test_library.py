@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -214,3 +215,57 @@ def test_one_that_the_quota_has_no_room_for_says_so(page: Client, user: User, se
     page.post(f"/jobs/{first.pk}/retry")
     assert "You can submit 1 jobs a day" in page.post(f"/jobs/{second.pk}/retry", follow=True).text
     assert row(Job, second.pk).status == Status.FAILED
+
+
+# --- What changes while one looks on ----------------------------------------------------------------------------
+
+
+ROWS = {"HX-Request": "true", "HX-Target": "rows"}
+
+
+def test_fetches_rows_and_their_counts_anew(
+    page: Client, user: User, worker: Node, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = JobFactory(owner=user, broken=True, title="A walk")
+    address = "/library?q=walk&status="
+    whole = page.get(address).text
+    assert f'<div id="rows" hx-get="{address.replace("&", "&amp;")}" hx-trigger="jobs-changed from:body"' in whole
+    assert f'action="/jobs/{job.pk}/retry"' in whole
+    page.post(f"/jobs/{job.pk}/retry", headers={"HX-Request": "true"})
+    with django_assert_num_queries(6):
+        answer = page.get(address, headers=ROWS)
+    assert answer.text.startswith('<div id="rows"')
+    assert "Queued" in answer.text
+    assert "Try again" not in answer.text
+    assert '<nav class="filters" id="filters" hx-swap-oob="morph"' in answer.text
+    assert 'id="library"' not in answer.text
+
+
+def test_is_fetched_whole_when_nothing_is_left_of_it(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, broken=True)
+    page.post(f"/jobs/{job.pk}/retry")
+    answer = page.get("/library?status=failed", headers=ROWS)
+    assert answer["HX-Retarget"] == "#library"
+    assert answer.text.startswith('<div id="library"')
+    assert 'hx-target="#library"' in answer.text, "the next download comes with what is done to several"
+
+
+# --- Coming back ------------------------------------------------------------------------------------------------
+
+
+def test_leads_to_a_job_and_back_to_the_same_place(page: Client, user: User) -> None:
+    gone, _ = JobFactory(owner=user, finished=True, title="A walk"), JobFactory(owner=user, title="A run")
+    place = "/library?q=walk&tag=&status=completed"
+    (link,) = re.findall(rf'href="(/jobs/{gone.pk}[^"]*)"', page.get(place).text)
+    shown = page.get(link.replace("&amp;", "&")).text
+    escaped = place.replace("&", "&amp;")
+    assert f'<a href="{escaped}">Library</a>' in shown
+    assert f'<input type="hidden" name="next" value="{escaped}">' in shown
+    answer = page.post(f"/jobs/{gone.pk}/delete", {"next": place})
+    assert answer["Location"] == place
+
+
+def test_the_library_as_such_makes_no_long_links(page: Client, user: User) -> None:
+    job = JobFactory(owner=user, finished=True)
+    assert f'href="/jobs/{job.pk}" ' in page.get("/library").text
+    assert f'href="/jobs/{job.pk}" ' in page.get("/").text

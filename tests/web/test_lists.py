@@ -214,6 +214,18 @@ def test_downloads_what_is_ticked(page: Client, path: str) -> None:
     assert chosen() == [3, 5]
 
 
+@pytest.mark.parametrize("items", ["1, 3-4, 249-", " 1 3 - 4\n249- ", "1,3,4,249-999"])
+def test_downloads_what_is_named_beside_what_is_ticked(page: Client, path: str, items: str) -> None:
+    page.post(path, OPTIONS | {"items": items, "entry": ["3", "7"]})
+    assert chosen() == [1, 3, 4, 7, 249, 250]
+
+
+def test_a_refused_choice_comes_back_with_its_numbers(page: Client, path: str) -> None:
+    answer = page.post(path, OPTIONS | {"items": "1, 5-3"})
+    assert answer.status_code == 422
+    assert 'name="items" form="selection" value="1, 5-3"' in answer.text
+
+
 def test_downloads_all_that_is_found(page: Client, path: str) -> None:
     page.post(f"{path}?q=walk+17", OPTIONS | {"all": "1", "entry": ["1"]})
     assert chosen() == [17, 117, *range(170, 180), 217]
