@@ -61,10 +61,10 @@ def default_retention() -> timedelta:
 class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs", db_index=False)
-    api_key = models.ForeignKey("accounts.ApiKey", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    batch = models.ForeignKey(
-        Batch, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs", db_index=False
+    api_key = models.ForeignKey(
+        "accounts.ApiKey", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True, related_name="jobs", db_index=False)
     # Its number in the batch: of a list, the entry's in the list.
     playlist_index = models.PositiveIntegerField(null=True, blank=True)
     url = models.TextField()
@@ -176,6 +176,7 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["owner", "-id"], name="job_library"),
             models.Index(fields=["owner", "status", "-id"], name="job_library_by_status"),
+            models.Index(fields=["api_key", "-id"], name="job_of_a_key", condition=Q(api_key__isnull=False)),
             # Titles and links are searched by trigrams, of which Django knows no more than the migration 0016.
             models.Index(fields=["client_reference"], name="job_reference", condition=~Q(client_reference="")),
             models.Index(

@@ -168,6 +168,14 @@ def test_a_key_leads_to_its_jobs_however_old(site: Client, user: User) -> None:
     address = f"{JOBS}?api_key__id__exact={key.pk}"
     assert f'href="{address}"' in site.get(f"/admin/accounts/apikey/{key.pk}/change/").text
     assert listed(site, address) == [job]
+    assert uses(Job.objects.filter(api_key=key).order_by("-pk"), "job_of_a_key")
+
+
+def test_jobs_of_a_key_have_one_index_for_it() -> None:
+    with connection.cursor() as cursor:
+        kept = connection.introspection.get_constraints(cursor, Job._meta.db_table)
+    of_key = [name for name, facts in kept.items() if facts["index"] and facts["columns"][:1] == ["api_key_id"]]
+    assert of_key == ["job_of_a_key"]
 
 
 def test_a_file_leads_to_links_to_it_however_old(site: Client, user: User) -> None:
