@@ -20,7 +20,6 @@ from downloads import cookies
 from downloads.models import Downloaded, JobEvent, JobLog, Link, Node
 from tests.browser.conftest import Tab
 from tests.browser.test_accessibility import LONG, RIGHT_TO_LEFT, RULES, TOO_WIDE, UNBROKEN, complaints
-from tests.browser.test_console import content_types, known_types  # noqa: F401 - fixtures
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory
 from webhooks.models import Delivery, Endpoint
 
@@ -40,7 +39,6 @@ def check(tab: Tab) -> None:
     for width in (360, 320):
         tab.page.set_viewport_size({"width": width, "height": 800})
         assert not tab.page.evaluate(TOO_WIDE), f"wider than {width}"
-    assert tab.violations() == []
 
 
 @pytest.fixture

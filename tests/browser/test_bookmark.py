@@ -28,6 +28,7 @@ def test_sends_the_page_one_is_on_without_signing_in(tab: Tab, new_tab: OpenTab)
     page.get_by_role("button", name="Make a bookmark").click()
     code = code_of(page)
     stranger = new_tab(is_signed_in=False)
+    stranger.expect_complaint("left the site: https://elsewhere.example/watch")
     with stranger.page.context.expect_page() as opened:
         elsewhere(stranger).evaluate(code)
     ours = opened.value
@@ -45,6 +46,8 @@ def test_sends_the_page_one_is_on_without_signing_in(tab: Tab, new_tab: OpenTab)
 def test_says_why_nothing_was_sent(new_tab: OpenTab, user: User) -> None:
     key, plain = ApiKey.objects.issue(user, "Firefox", [Scope.SUBMIT])
     key.revoke()
-    page = new_tab(is_signed_in=False).open(f"/send#key={plain}&url=https%3A%2F%2Felsewhere.example%2F")
+    tab = new_tab(is_signed_in=False)
+    tab.expect_complaint("status of 401")
+    page = tab.open(f"/send#key={plain}&url=https%3A%2F%2Felsewhere.example%2F")
     expect(page.get_by_text("The API key is not valid.")).to_be_visible()
     assert not Job.objects.exists()

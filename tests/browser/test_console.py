@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
-from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
-from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -38,27 +34,6 @@ def crowd(user: User) -> list[Job]:
         JobFactory(owner=user, title="Soon"),
         JobFactory(owner=user, title="Left", status="paused"),
     ]
-
-
-@pytest.fixture(scope="session")
-def known_types(django_db_setup: None, django_db_blocker: Any) -> list[ContentType]:
-    with django_db_blocker.unblock():
-        return first_types()
-
-
-@cache
-def first_types() -> list[ContentType]:
-    """As the server has seen them first, for each module that has the fixtures."""
-    return list(ContentType.objects.all())
-
-
-@pytest.fixture
-def content_types(transactional_db: None, known_types: list[ContentType]) -> None:
-    """With the same ids in every test: the server remembers them, and writes them into the admin's log."""
-    Permission.objects.all().delete()
-    ContentType.objects.all().delete()
-    ContentType.objects.bulk_create(known_types)
-    ContentType.objects.clear_cache()
 
 
 @pytest.fixture

@@ -38,8 +38,6 @@ def test_a_download_in_german_with_what_scripts_say(german_tab: Tab, user: User)
     page.locator(".row").get_by_role("link", name="Ein Spaziergang").click()
     expect(page.get_by_role("heading", name="Das Medium ist privat")).to_be_visible()
     expect(page.locator("time[data-relative]").first).to_have_text("gerade eben")
-    assert german_tab.complaints == []
-    assert german_tab.violations() == []
 
 
 def test_the_language_is_changed_and_kept_without_a_script(plain_tab: Tab) -> None:

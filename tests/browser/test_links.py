@@ -116,6 +116,7 @@ def test_what_is_wrong_with_a_link_is_said_on_a_page(
     link = shared(finished())
     link.revoke(timezone.now())
     tab = new_tab(is_signed_in=False)
+    tab.expect_complaint("status of 410")
     tab.page.goto(address_of(link))
     expect(tab.page.get_by_role("heading", name="This link leads nowhere any more")).to_be_visible()
     inspect(tab.page)

@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from accounts.models import User
 from downloads.models import Batch, Probe
-from tests.browser.conftest import OpenTab, Tab
+from tests.browser.conftest import MakeList, OpenTab, Tab
 from tests.browser.test_accessibility import LONG, RIGHT_TO_LEFT, UNBROKEN, inspect
 from tests.browser.test_preview import LINK, finish, paste
 from tests.origin import Origin
 from tests.product import wait_until
-from tests.web.test_lists import entry, found, read_list
+from tests.web.test_lists import entry, found
 
-MakeList = Callable[..., str]
 LONG_TASKS = """
 window.long = [];
 const note = (list) => list.getEntries().forEach((task) => window.long.push(Math.round(task.duration)));
 new PerformanceObserver(note).observe({ type: "longtask", buffered: true });
 """
-
-
-@pytest.fixture
-def list_of(user: User, origin: Origin) -> MakeList:
-    """The address of a list's page; its pictures are there."""
-
-    def make(count: int, **fields: Any) -> str:
-        items = [entry(number, thumbnail=origin.url(f"/image.jpg?{number}")) for number in range(1, count + 1)]
-        return f"/lists/{read_list(user, **({'items': items} | fields)).pk}"
-
-    return make
 
 
 def chosen(page: Page) -> str:

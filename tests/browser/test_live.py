@@ -2,26 +2,37 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from downloads.models import Job, JobEvent, JobLog, Stage
-from tests.browser.conftest import OpenTab, Tab, publish
-from tests.factories import JobFactory, row
+from tests.browser.conftest import MakeList, OpenTab, Tab, publish
+from tests.factories import BatchFactory, JobFactory, row
 from tests.product import wait_until
 
 URL = "https://video.example/watch?v=1"
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shift += entry.value; })
+  .observe({ type: "layout-shift", buffered: true });
+"""
 
 
 def progress(job: Job, percent: float) -> None:
     job.renew(progress_percent=percent, downloaded_bytes=int(percent * 1e6), total_bytes=100_000_000, speed=5e6, eta=9)
+
+
+def follow(page: Page, job: Job) -> None:
+    """Until the stream tells of it. Of what ends before, it tells nothing."""
+    for percent in (11, 22):
+        progress(job, percent)
+        expect(page.locator(f'[data-job="{job.pk}"]')).to_contain_text(f"{percent} %")
 
 
 def test_shows_a_submitted_link_within_300_milliseconds(tab: Tab) -> None:
@@ -134,7 +145,7 @@ def test_keeps_the_place_of_the_keyboard_when_the_list_changes(tab: Tab, user: U
 def test_tells_of_a_failure_with_its_reason(tab: Tab, user: User) -> None:
     job = JobFactory(owner=user, running=True, title="A walk")
     page = tab.open("/")
-    expect(page.locator(".job-card")).to_be_visible()
+    follow(page, job)
     Job.objects.filter(pk=job.pk).update(
         status="failed", lease=None, lease_expires_at=None, finished_at=job.started_at, error_code="private"
     )
@@ -187,8 +198,8 @@ def test_leads_to_the_sign_in_page_when_the_session_has_ended(tab: Tab, user: Us
     page.wait_for_url("**/accounts/sign-in/?next=/", timeout=10_000)
 
 
-def test_finds_out_that_the_session_has_ended_when_the_stream_is_refused(new_tab: OpenTab, user: User) -> None:
-    tab = new_tab()
+def test_finds_out_that_the_session_has_ended_when_the_stream_is_refused(tab: Tab, user: User) -> None:
+    tab.expect_complaint("status of 401")
     tab.page.route("**/api/v1/events", lambda route: route.fulfill(status=401))
     page = tab.open("/")
     page.context.clear_cookies()
@@ -206,21 +217,27 @@ def test_changes_the_theme_at_once_and_for_good(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_settles_without_a_shift(tab: Tab, user: User, finished: Callable[..., Job], width: int) -> None:
-    JobFactory(owner=user, running=True, stage="downloading", progress_percent=10)
-    finished(title="A walk")
-    tab.page.set_viewport_size({"width": width, "height": 900})
-    page = tab.open("/")
-    time.sleep(0.5)
-    shift = page.evaluate(
-        """() => new Promise((resolve) => {
-          let sum = 0;
-          new PerformanceObserver((list) => { for (const entry of list.getEntries()) sum += entry.value; })
-            .observe({ type: "layout-shift", buffered: true });
-          setTimeout(() => resolve(sum), 200);
-        })"""
-    )
-    assert shift < 0.02
+def test_settles_without_a_shift(
+    new_tab: OpenTab, user: User, finished: Callable[..., Job], list_of: MakeList, width: int
+) -> None:
+    """With all that moves, and after what pages ask for by themselves once they are there."""
+    batch = BatchFactory(owner=user, kind="playlist", title="Walks")
+    done = finished(title="A walk", batch=batch, playlist_index=1)
+    going = JobFactory(owner=user, batch=batch, running=True, stage="downloading", progress_percent=10)
+    JobFactory(owner=user, running=True, stage="extracting")
+    tab = new_tab(width=width, reduced_motion="no-preference")
+    tab.page.add_init_script(SHIFTS)
+    for path in ("/", f"/jobs/{done.pk}", f"/jobs/{going.pk}", "/batches", f"/batches/{batch.pk}"):
+        with tab.page.expect_response(lambda response: "hx-request" in response.request.headers):
+            tab.open(path)
+        assert_stands_still(tab.page)
+    for path in ("/library", list_of(30)):
+        assert_stands_still(tab.open(path))
+
+
+def assert_stands_still(page: Page) -> None:
+    page.wait_for_timeout(150)
+    assert page.evaluate("window.shift") < 0.02, page.url
 
 
 def test_tells_the_times_of_the_log_by_the_clock_of_the_reader(new_tab: OpenTab, user: User) -> None:
@@ -241,7 +258,9 @@ def test_tells_the_times_of_the_log_by_the_clock_of_the_reader(new_tab: OpenTab,
     ],
 )
 def test_counts_as_the_language_does(new_tab: OpenTab, locale: str, seconds: str, said: str) -> None:
-    page = new_tab(locale=locale).open("/")
+    tab = new_tab(locale=locale)
+    tab.expect_complaint("status of 429", "Status Error Code 429")
+    page = tab.open("/")
     answer = {"status": 429, "headers": {"Retry-After": seconds}}
     page.route("**/", lambda route: route.fulfill(**answer) if route.request.method == "POST" else route.continue_())
     page.locator("[name=urls]").fill(URL)
@@ -249,11 +268,14 @@ def test_counts_as_the_language_does(new_tab: OpenTab, locale: str, seconds: str
     expect(page.locator("#toasts")).to_contain_text(said)
 
 
-def test_says_that_the_stream_is_lost_until_it_is_back(new_tab: OpenTab) -> None:
-    tab = new_tab()
+def test_says_that_the_stream_is_lost_until_it_is_back(tab: Tab) -> None:
+    tab.expect_complaint("ERR_FAILED")
     tab.page.route("**/api/v1/events", lambda route: route.abort())
-    page = tab.open("/")
+    tab.page.clock.install()
+    with tab.page.expect_event("requestfailed"):
+        page = tab.open("/")
+    page.clock.run_for(6000)
     lost = page.get_by_text("The connection is interrupted.")
-    expect(lost).to_be_visible(timeout=20_000)
+    expect(lost).to_be_visible()
     page.unroute("**/api/v1/events")
     expect(lost).to_have_count(0, timeout=30_000)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenTab
+from tests.browser.conftest import Tab
 
 # Without polling, for which Playwright would need eval, and our policy has none.
 CONTROLLED = """() => navigator.serviceWorker.controller !== null || new Promise((controlled) =>
   navigator.serviceWorker.addEventListener("controllerchange", () => controlled(true), { once: true }))"""
 
 
-def test_a_page_that_cannot_be_reached_says_so_and_comes_back_by_itself(new_tab: OpenTab) -> None:
-    tab = new_tab()
+def test_a_page_that_cannot_be_reached_says_so_and_comes_back_by_itself(tab: Tab) -> None:
     page = tab.open("/")
     page.evaluate(CONTROLLED)
     page.context.set_offline(True)
@@ -25,8 +24,8 @@ def test_a_page_that_cannot_be_reached_says_so_and_comes_back_by_itself(new_tab:
     expect(page.get_by_role("heading", name="Library", exact=True)).to_be_visible()
 
 
-def test_the_browser_keeps_that_page_alone(new_tab: OpenTab) -> None:
-    page = new_tab().open("/library")
+def test_the_browser_keeps_that_page_alone(tab: Tab) -> None:
+    page = tab.open("/library")
     page.evaluate(CONTROLLED)
     kept = page.evaluate(
         """async () => {

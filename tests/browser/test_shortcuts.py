@@ -136,25 +136,3 @@ def test_a_library_is_tagged_without_a_script(new_tab: OpenTab, finished: Callab
     page.get_by_label("Tag", exact=True).fill("weather")
     page.get_by_role("button", name="Add tag").click()
     expect(page.get_by_text("1 of 1 done: tagged “weather”.")).to_be_visible()
-
-
-def test_a_notification_comes_by_the_service_worker_and_knows_its_download(new_tab: OpenTab) -> None:
-    tab = new_tab(permissions=["notifications"])
-    page = tab.open("/")
-    page.evaluate(
-        """() => {
-          localStorage.setItem("notify", "on");
-          window.told = [];
-          const showNotification = (title, options) => window.told.push({ title, ...options });
-          const worker = { active: true, showNotification };
-          navigator.serviceWorker.getRegistration = async () => worker;
-          Object.defineProperty(document, "hidden", { get: () => true });
-          document.documentElement.dataset.notify = "on";
-          const detail = { text: "A walk is ready.", id: "7" };
-          document.dispatchEvent(new CustomEvent("job-ended", { detail }));
-        }"""
-    )
-    page.wait_for_timeout(100)
-    [told] = page.evaluate("window.told")
-    assert (told["title"], told["body"], told["data"]) == ("mediadl", "A walk is ready.", "/jobs/7")
-    assert told["icon"].startswith(f"{tab.server.url}/static/icons/")

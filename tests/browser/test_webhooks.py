@@ -56,6 +56,7 @@ def test_without_a_script(plain_tab: Tab, user: User) -> None:
 
 def test_what_comes_of_a_message_is_shown_by_itself_and_no_longer_than_it_moves(tab: Tab, user: User) -> None:
     endpoint, _ = Endpoint.objects.add(user, url="https://hooks.example.org/", events=["download.completed"])
+    tab.page.clock.install()
     page = tab.open(f"/webhooks/{endpoint.pk}/")
     page.get_by_role("button", name="Send a test").click()
     page.locator("#deliveries").get_by_text("Waiting", exact=True).nth(1).wait_for()
@@ -67,6 +68,7 @@ def test_what_comes_of_a_message_is_shown_by_itself_and_no_longer_than_it_moves(
     Delivery.objects.bury(Failure.TIMEOUT)
     page.locator("#deliveries").get_by_text("It took too long").wait_for()
     asked.clear()
-    page.wait_for_timeout(3000)
+    page.clock.run_for(10_000)
+    page.wait_for_timeout(100)
     assert asked == []
     assert page.locator("#deliveries").count() == 1
