@@ -41,7 +41,7 @@ MANIFEST: dict[str, Any] = {
 # What the icon of an installed app offers.
 SHORTCUTS = ((gettext_noop("Library"), "library"), (gettext_noop("Batches"), "batches"))
 # What the page without a connection is drawn with.
-OFFLINE_PARTS = ("css/tokens.css", "css/base.css", "css/components.css", "icons.svg", "js/offline.js")
+OFFLINE_PARTS = ("css/tokens.css", "css/base.css", "css/components.css", "css/errors.css", "icons.svg", "js/offline.js")
 # (path, sizes, purpose): systems that install pages draw no SVG.
 ICONS = (
     ("icons/icon-192.png", "192x192", "any"),

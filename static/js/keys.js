@@ -4,6 +4,7 @@
 
   const words = document.currentScript.dataset;
   const OFF = "without-shortcuts";
+  const STYLE = "link[data-keys]";
   const GO_MS = 1500;
   const WRITES = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], video, audio";
   const ROWS = "main :is(.row, .job-card, .pick)";
@@ -49,6 +50,7 @@
     try {
       const answer = await fetch(words.help);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!document.querySelector(STYLE)) document.head.append(page.querySelector(STYLE));
       draw(page.getElementById("keyboard"));
     } catch {
       location.assign(`${words.help}#keyboard`);

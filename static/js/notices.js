@@ -65,10 +65,4 @@
       location.reload();
     }
   });
-
-  // What one comes to by keyboard stops above the messages (base.css).
-  new ResizeObserver(() => {
-    const height = toasts.offsetHeight && innerHeight - toasts.getBoundingClientRect().top;
-    document.documentElement.style.setProperty("--toasts", `${height}px`);
-  }).observe(toasts);
 })();

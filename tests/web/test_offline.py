@@ -33,7 +33,7 @@ def test_the_script_is_at_the_root_and_asked_for_anew_each_time() -> None:
 def test_whatever_the_script_keeps_is_there_for_everybody() -> None:
     text = Client().get("/sw.js").text
     parts = re.findall(r'"(/[^"]+)"', text.partition("const PARTS = [")[2].partition("]")[0])
-    assert len(parts) == 5, "and the page itself, by its name"
+    assert len(parts) == 6, "and the page itself, by its name"
     assert all(path.startswith("/static/") for path in parts)
 
 
