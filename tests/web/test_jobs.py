@@ -325,7 +325,11 @@ def test_comes_from_nowhere_else(page: Client, user: User, elsewhere: str) -> No
 
 @pytest.mark.parametrize(
     ("fields", "said"),
-    [({}, "It has not started yet."), ({"broken": True, "attempt": 0}, "It never started."), ({"attempt": 1}, "No line of this")],
+    [
+        ({}, "It has not started yet."),
+        ({"broken": True, "attempt": 0}, "It never started."),
+        ({"attempt": 1}, "No line of this"),
+    ],
 )
 def test_says_why_there_is_no_log(page: Client, user: User, fields: dict[str, object], said: str) -> None:
     assert said in page.get(f"/jobs/{JobFactory(owner=user, **fields).pk}").text
