@@ -50,8 +50,9 @@
     try {
       const answer = await fetch(words.help);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!document.querySelector(STYLE)) document.head.append(page.querySelector(STYLE));
-      draw(page.getElementById("keyboard"));
+      const style = page.querySelector(STYLE);
+      style.onload = style.onerror = () => draw(page.getElementById("keyboard"));
+      document.head.append(style);
     } catch {
       location.assign(`${words.help}#keyboard`);
     }

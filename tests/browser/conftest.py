@@ -161,6 +161,11 @@ class Tab:
         self.page.goto(self.server.url + path)
         return self.page
 
+    def follow(self, path: str) -> Page:
+        """Opened, and from here on told of what happens."""
+        with self.page.expect_response(re.compile(r"/events$")):
+            return self.open(path)
+
     def expect_complaint(self, *patterns: str) -> None:
         """What the test brings about by itself: each of it has to come, and still nothing else may."""
         self.expected += patterns

@@ -42,7 +42,7 @@ def test_keys_lead_to_pages_and_fields(tab: Tab) -> None:
     page = tab.open("/help")
     page.keyboard.press("g")
     page.keyboard.press("l")
-    expect(page).to_have_url(f"{tab.server.url}/library")
+    page.wait_for_url(f"{tab.server.url}/library")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("g?n")
@@ -50,7 +50,7 @@ def test_keys_lead_to_pages_and_fields(tab: Tab) -> None:
     page.locator("h1").click()
     page.keyboard.press("g")
     page.keyboard.press("w")
-    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    page.wait_for_url("**/webhooks/")
     page.keyboard.press("n")
     expect(page.get_by_label("Links, one on each line")).to_be_focused()
 

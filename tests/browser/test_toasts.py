@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import expect
 
 from accounts.models import User
@@ -20,7 +22,7 @@ def fail(job: Job) -> None:
 
 def test_a_download_that_ends_is_told_and_leads_to_its_page(tab: Tab, user: User) -> None:
     job = JobFactory(owner=user, running=True, title="A walk")
-    page = tab.open("/")
+    page = tab.follow("/")
     expect(page.locator(".job-card")).to_be_visible()
     job.complete()
     told = page.locator("#ended").get_by_role("link", name="A walk is ready.")
@@ -32,7 +34,7 @@ def test_a_download_that_ends_is_told_and_leads_to_its_page(tab: Tab, user: User
 
 def test_a_failure_stays_until_it_is_closed(tab: Tab, user: User) -> None:
     job = JobFactory(owner=user, running=True, title=LONG + RIGHT_TO_LEFT)
-    page = tab.open("/")
+    page = tab.follow("/")
     expect(page.locator(".job-card")).to_be_visible()
     fail(job)
     told = page.locator("#ended .notice-warning")
@@ -44,7 +46,7 @@ def test_a_failure_stays_until_it_is_closed(tab: Tab, user: User) -> None:
 
 def test_several_that_end_at_once_are_told_together(tab: Tab, user: User) -> None:
     jobs = [JobFactory(owner=user, running=True) for _ in range(4)]
-    page = tab.open("/")
+    page = tab.follow("/")
     expect(page.locator(".job-card")).to_have_count(4)
     for job in jobs:
         job.complete()
@@ -57,7 +59,7 @@ def test_a_page_that_shows_it_does_not_say_it_twice(new_tab: OpenTab, user: User
     batch = BatchFactory(owner=user)
     job = JobFactory(owner=user, batch=batch, playlist_index=1, running=True, title="A walk")
     other = JobFactory(owner=user, running=True, title="A run")
-    of_job, of_batch = new_tab().open(f"/jobs/{job.pk}"), new_tab().open(f"/batches/{batch.pk}")
+    of_job, of_batch = new_tab().follow(f"/jobs/{job.pk}"), new_tab().follow(f"/batches/{batch.pk}")
     for page in (of_job, of_batch):
         expect(page.get_by_text("Running").first).to_be_visible()
     job.complete()
@@ -71,12 +73,14 @@ def test_a_page_that_shows_it_does_not_say_it_twice(new_tab: OpenTab, user: User
 def test_a_success_goes_by_itself_but_not_from_under_the_focus(tab: Tab, user: User) -> None:
     tab.page.clock.install()
     job = JobFactory(owner=user, running=True, title="A walk")
-    page = tab.open("/")
+    page = tab.follow("/")
     expect(page.locator(".job-card")).to_be_visible()
     job.complete()
-    page.clock.run_for(4_000)
     told = page.locator("#ended").get_by_role("link")
-    page.clock.run_for(2_000)
+    deadline = time.monotonic() + 10
+    while not told.is_visible() and time.monotonic() < deadline:
+        page.clock.run_for(100)
+    page.clock.run_for(6_000)
     expect(told).to_be_visible()
     told.focus()
     page.clock.run_for(20_000)
