@@ -50,7 +50,7 @@ test-browser: .venv/.dev
 # Tests of parts that know of no database have run already.
 test-postgres: .venv/.dev
 	$(call tested,postgres,$(ON_POSTGRES) $(BIN)/python -m pytest $(PARALLEL) -m "not browser" \
-	  --ignore=tests/engine --ignore=tests/origin)
+	  $(addprefix --ignore=tests/,asgi clients engine origin project))
 
 attacks: .venv/.dev ## every attack by every way in: minutes more than `make test` has
 	ATTACKS=1 $(PYTEST) tests/attacks $(PYTEST_ARGS)
