@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from accounts.models.locking import RemovingQuerySet
 from downloads import netscape, vault
 
 if TYPE_CHECKING:
@@ -22,22 +22,12 @@ if TYPE_CHECKING:
 MAX_NAME_LENGTH = 100
 
 
-class CookieJarQuerySet(models.QuerySet["CookieJar"]):
+class CookieJarQuerySet(RemovingQuerySet["CookieJar"]):
     def owned_by(self, owner: User) -> CookieJarQuerySet:
         return self.filter(owner=owner)
 
     def usable(self) -> CookieJarQuerySet:
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
-
-    def lock(self, jar_id: uuid.UUID) -> bool:
-        """Whether they are there, and then nobody deletes them before the transaction ends. Comes before a probe."""
-        return bool(self.filter(pk=jar_id).order_by().select_for_update().values_list("pk", flat=True))
-
-    def remove(self) -> None:
-        """Deletes them with what was seen by them, to which nobody adds meanwhile."""
-        with transaction.atomic():
-            locked = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
-            self.model.objects.filter(pk__in=locked).delete()
 
     def store(
         self, owner: User, cookies: Sequence[netscape.Cookie], name: str = "", expires_at: datetime | None = None

@@ -135,13 +135,6 @@ class JobQuerySet(LineQuerySet):
     def matching(self, text: str) -> JobQuerySet:
         return self.filter(Q(title__icontains=text) | Q(url__icontains=text) | Q(client_reference=text))
 
-    def lock(self, job_id: uuid.UUID) -> bool:
-        """Whether it is there, and then nobody deletes it before the transaction ends.
-
-        Whoever adds a row that belongs to a finished job begins with it: other locks come after that of the job.
-        """
-        return bool(self.filter(pk=job_id).order_by().select_for_update().values_list("pk", flat=True))
-
     def touch(self, **changes: Any) -> int:
         """Changes what is no move of status, so that ETags and streams notice."""
         return self.update(version=F("version") + 1, updated_at=Now(), **changes)

@@ -14,6 +14,8 @@ from django.db import connection, models
 from django.db.models import ExpressionWrapper, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Concat, Now
 
+from accounts.models.locking import LockingQuerySet
+
 if TYPE_CHECKING:
     from downloads.models.job import Job
 
@@ -77,7 +79,7 @@ class InLine(NamedTuple):
     is_due: bool
 
 
-class LineQuerySet(models.QuerySet["Job"]):
+class LineQuerySet(LockingQuerySet["Job"]):
     def as_claimed(self) -> Self:
         """Those of one owner are claimed in this order."""
         return self.order_by("-priority", "id")

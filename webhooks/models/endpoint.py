@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
+from accounts.models.locking import RemovingQuerySet
 from webhooks import signing, vault
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class WebhookStateError(Exception):
     """The state of an endpoint or a delivery does not allow it; the text says what stands in the way."""
 
 
-class EndpointQuerySet(models.QuerySet["Endpoint"]):
+class EndpointQuerySet(RemovingQuerySet["Endpoint"]):
     def owned_by(self, owner: User) -> EndpointQuerySet:
         return self.filter(owner=owner)
 
@@ -68,16 +69,6 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
             # Django has no word for this lock, which only who deletes has to wait for.
             return self.raw(LISTENING, [list(owners)])
         return self.enabled().filter(owner__in=owners)
-
-    def lock(self, endpoint_id: uuid.UUID) -> bool:
-        """Whether it is there, and then nobody deletes it before the transaction ends. Comes before its deliveries."""
-        return bool(self.filter(pk=endpoint_id).order_by().select_for_update().values_list("pk", flat=True))
-
-    def remove(self) -> None:
-        """Deletes them with their deliveries, to which no event adds one meanwhile."""
-        with transaction.atomic():
-            locked = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
-            self.model.objects.filter(pk__in=locked).delete()
 
     def with_address(self) -> EndpointQuerySet:
         return self.filter(is_for_requests=False)
