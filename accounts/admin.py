@@ -32,7 +32,7 @@ from accounts.models.user import UserQuerySet
 from accounts.principal import principal_of
 from accounts.quotas import limits_of
 from accounts.record import note
-from downloads.admin_lists import LargeAdmin, OfOwnerAdmin, SteadyList, among_newest, anchor, id_of, tell
+from downloads.admin_lists import LargeAdmin, OfOwnerAdmin, SteadyList, among_newest, id_of, list_anchor, tell
 from downloads.quotas import with_usage
 from downloads.web.tags import size
 
@@ -237,8 +237,7 @@ class ApiKeyAdmin(OfOwnerAdmin):
 
     @admin.display(description=_("jobs"))
     def its_jobs(self, key: ApiKey) -> str:
-        address = reverse("admin:downloads_job_changelist")
-        return anchor(f"{address}?api_key__id__exact={key.pk}", gettext("All jobs that it submitted"))
+        return list_anchor("downloads_job", f"api_key__id__exact={key.pk}", gettext("All jobs that it submitted"))
 
     @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: ApiKeyQuerySet) -> None:
@@ -285,8 +284,7 @@ admin.site.login = sign_in  # type: ignore[assignment]  # sooner than its URLs a
 
 
 def _list_of(user: User, field: str, text: str) -> str:
-    address = reverse(f"admin:{LISTS[field]}_changelist")
-    return anchor(f"{address}?owner__id__exact={user.pk}", text.format(user=user))
+    return list_anchor(LISTS[field], f"owner__id__exact={user.pk}", text.format(user=user))
 
 
 def of_a_limit(used: int, limit: int | None, shown: Callable[[int], str] = str) -> str:

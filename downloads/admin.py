@@ -11,7 +11,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
@@ -22,8 +21,8 @@ from downloads.admin_lists import (
     ReadOnlyAdmin,
     ReadOnlyInline,
     among_newest,
-    anchor,
     id_of,
+    list_anchor,
     short_name,
     tell,
     user_named,
@@ -159,27 +158,20 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("log"))
     def log(self, job: Job) -> str:
-        return anchor(
-            f"{reverse('admin:downloads_joblog_changelist')}?job__id__exact={job.pk}", gettext("Lines of its log")
-        )
+        return list_anchor("downloads_joblog", f"job__id__exact={job.pk}", gettext("Lines of its log"))
 
     @admin.display(description=_("events"))
     def events(self, job: Job) -> str:
-        return anchor(
-            f"{reverse('admin:downloads_jobevent_changelist')}?job__id__exact={job.pk}", gettext("What happened to it")
-        )
+        return list_anchor("downloads_jobevent", f"job__id__exact={job.pk}", gettext("What happened to it"))
 
     @admin.display(description=_("webhooks"))
     def deliveries(self, job: Job) -> str:
-        address = reverse("admin:webhooks_delivery_changelist")
-        return anchor(f"{address}?request_id__exact={job.pk}", gettext("Messages that tell of it"))
+        return list_anchor("webhooks_delivery", f"request_id__exact={job.pk}", gettext("Messages that tell of it"))
 
     @admin.display(description=_("user"))
     def all_of_owner(self, job: Job) -> str:
-        address = reverse("admin:downloads_job_changelist")
-        return anchor(
-            f"{address}?owner__id__exact={job.owner_id}", gettext("All jobs of {user}").format(user=job.owner)
-        )
+        text = gettext("All jobs of {user}").format(user=job.owner)
+        return list_anchor("downloads_job", f"owner__id__exact={job.owner_id}", text)
 
     # --- What can be done ---------------------------------------------------------------------------------------
 

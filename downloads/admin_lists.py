@@ -216,6 +216,11 @@ def anchor(address: str, text: str) -> str:
     return format_html('<a href="{}">{}</a>', address, text)
 
 
+def list_anchor(table: str, query: str, text: str) -> str:
+    """To the rows of a table that a query leaves, as `("downloads_job", "owner__id__exact=…", …)`."""
+    return anchor(f"{reverse(f'admin:{table}_changelist')}?{query}", text)
+
+
 def short_name(job: Job) -> str:
     return shorten(name_of(job), NAME_SHOWN)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
@@ -16,10 +15,10 @@ from downloads.admin_lists import (
     OfOwnerAdmin,
     ReadOnlyAdmin,
     among_newest,
-    anchor,
     chosen_from,
     id_of,
     job_anchor,
+    list_anchor,
     tell,
     user_named,
 )
@@ -34,15 +33,16 @@ if TYPE_CHECKING:
 JOBS_SEARCHED = 100
 
 
-def newest_jobs_of(term: str) -> list[Any]:
-    """Keys of those that an index finds by the whole of `term`; none when it is no such term."""
+def of_newest_jobs(rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
+    """Those of the jobs that an index finds by the whole of `term`; None when it is no such term."""
     if term in ERRORS:
         jobs = Job.objects.with_error(term)
     elif owner := user_named(term):
         jobs = Job.objects.belonging_to(owner)
     else:
         jobs = Job.objects.for_url(term)
-    return list(jobs.order_by("-pk").values_list("pk", flat=True)[:JOBS_SEARCHED])
+    found = list(jobs.order_by("-pk").values_list("pk", flat=True)[:JOBS_SEARCHED])
+    return rows.filter(job__in=found) if found else None
 
 
 def what_jobs_have(text: StrPromise) -> StrPromise:
@@ -68,8 +68,7 @@ class MediaFileAdmin(ReadOnlyAdmin):
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
         if found := id_of(term):
             return rows.filter(Q(pk=found) | Q(job=found))
-        jobs = newest_jobs_of(term)
-        return rows.filter(job__in=jobs) if jobs else None
+        return of_newest_jobs(rows, term)
 
     @admin.display(description=_("job"))
     def of_job(self, file: MediaFile) -> str:
@@ -81,8 +80,7 @@ class MediaFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("links"))
     def shares(self, file: MediaFile) -> str:
-        address = reverse("admin:downloads_link_changelist")
-        return anchor(f"{address}?file__id__exact={file.pk}", gettext("Links to it"))
+        return list_anchor("downloads_link", f"file__id__exact={file.pk}", gettext("Links to it"))
 
     @admin.display(description=_("size"))
     def readable_size(self, file: MediaFile) -> str:
@@ -133,8 +131,7 @@ class OfJobAdmin(ReadOnlyAdmin):
     def exactly(self, rows: QuerySet[Any], term: str) -> QuerySet[Any] | None:
         if found := id_of(term):
             return rows.filter(job=found)
-        jobs = newest_jobs_of(term)
-        return rows.filter(job__in=jobs) if jobs else None
+        return of_newest_jobs(rows, term)
 
     @admin.display(description=_("job"))
     def of_job(self, row: JobEvent | JobLog) -> str:

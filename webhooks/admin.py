@@ -19,6 +19,7 @@ from downloads.admin_lists import (
     anchor,
     chosen_from,
     id_of,
+    list_anchor,
     tell,
     user_named,
 )
@@ -48,8 +49,7 @@ class EndpointAdmin(OfOwnerAdmin):
 
     @admin.display(description=_("deliveries"))
     def all_messages(self, endpoint: Endpoint) -> str:
-        address = reverse("admin:webhooks_delivery_changelist")
-        return anchor(f"{address}?endpoint__id__exact={endpoint.pk}", gettext("All messages to it"))
+        return list_anchor("webhooks_delivery", f"endpoint__id__exact={endpoint.pk}", gettext("All messages to it"))
 
     @admin.action(description=_("Disable"), permissions=["steer"])
     def disable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -9,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from downloads import storage
+from downloads import admin_lists, storage
 from downloads.models import Node
 from tests.factories import UserFactory
 
@@ -50,6 +51,19 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+def listed(site: Client, address: str, **query: Any) -> list[Any]:
+    """The rows that a list of the admin shows."""
+    answer = site.get(address, query)
+    assert answer.status_code == 200
+    return list(answer.context["cl"].result_list)
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were far more rows than three."""
+    monkeypatch.setattr(admin_lists, "WINDOW", 3)
 
 
 @pytest.fixture

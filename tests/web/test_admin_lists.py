@@ -18,7 +18,7 @@ from accounts.models import ApiKey, Scope, User
 from downloads import admin_lists
 from downloads.models import Job, JobEvent, JobLog, Status
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory
-from tests.web.conftest import signed_in
+from tests.web.conftest import listed, signed_in
 
 pytestmark = pytest.mark.django_db
 JOBS = "/admin/downloads/job/"
@@ -28,18 +28,6 @@ OLD = "https://video.example/old?v=" + "x" * 300
 @pytest.fixture
 def site(operator: User) -> Client:
     return signed_in(operator)
-
-
-@pytest.fixture
-def window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if there were far more rows than three."""
-    monkeypatch.setattr(admin_lists, "WINDOW", 3)
-
-
-def listed(site: Client, address: str, **query: Any) -> list[Any]:
-    answer = site.get(address, query)
-    assert answer.status_code == 200
-    return list(answer.context["cl"].result_list)
 
 
 # --- What is found where ----------------------------------------------------------------------------------------

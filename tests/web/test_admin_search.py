@@ -12,28 +12,16 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Scope, User
-from downloads import admin_lists
 from downloads.models import Batch, Job, JobEvent, JobLog, Link
 from tests.factories import BatchFactory, JobFactory, MediaFileFactory, UserFactory
+from tests.web.conftest import listed
 from webhooks.models import Delivery, Endpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("window")]
 JOBS, BATCHES, FILES, LINKS = (f"/admin/downloads/{name}/" for name in ("job", "batch", "mediafile", "link"))
 EVENTS, LINES = "/admin/downloads/jobevent/", "/admin/downloads/joblog/"
 DELIVERIES, ATTEMPTS = "/admin/webhooks/delivery/", "/admin/axes/accessattempt/"
 OLD = "https://video.example/old"
-
-
-@pytest.fixture(autouse=True)
-def window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if there were far more rows than three."""
-    monkeypatch.setattr(admin_lists, "WINDOW", 3)
-
-
-def listed(site: Client, address: str, **query: Any) -> list[Any]:
-    answer = site.get(address, query)
-    assert answer.status_code == 200
-    return list(answer.context["cl"].result_list)
 
 
 def uses(rows: QuerySet[Any], index: str) -> bool:
